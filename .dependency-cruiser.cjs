@@ -1,0 +1,67 @@
+/** The arrows of the architecture: main -> controllers -> (actions, checks, decision, prometheus) -> kube -> crds. */
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "crds-import-nothing-of-ours",
+      severity: "error",
+      from: { path: "^src/crds/" },
+      to: { path: "^src/", pathNot: "^src/crds/" },
+    },
+    {
+      name: "kube-imports-only-crds",
+      severity: "error",
+      from: { path: "^src/kube/" },
+      to: { path: "^src/", pathNot: "^src/(kube|crds)/" },
+    },
+    {
+      name: "decision-is-pure",
+      comment: "decision imports nothing but types of crds: no I/O, no clock, no library",
+      severity: "error",
+      from: { path: "^src/decision/", pathNot: "[.]test[.]ts$" },
+      to: { pathNot: "^src/(decision|crds)/" },
+    },
+    {
+      name: "actions-do-not-import-each-other",
+      severity: "error",
+      from: { path: "^src/actions/([^/]+)/" },
+      to: { path: "^src/actions/([^/]+)/", pathNot: "^src/actions/$1/" },
+    },
+    {
+      name: "checks-do-not-import-each-other",
+      severity: "error",
+      from: { path: "^src/checks/([^/]+)/" },
+      to: { path: "^src/checks/([^/]+)/", pathNot: "^src/checks/$1/" },
+    },
+    {
+      name: "lower-layers-know-no-controller",
+      severity: "error",
+      from: { path: "^src/(actions|checks|decision|prometheus|config|kube|crds)/" },
+      to: { path: "^src/(controllers|main)" },
+    },
+    {
+      name: "only-main-wires",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/main" },
+      to: { path: "^src/main" },
+    },
+    {
+      name: "client-node-behind-one-adapter",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/kube/credentials[.]ts$" },
+      to: { path: "node_modules/@kubernetes/client-node", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "sources-do-not-import-tests",
+      severity: "error",
+      from: { path: "^src/", pathNot: "[.]test[.]ts$" },
+      to: { path: "^(test|bench|scripts)/|[.]test[.]ts$" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { extensions: [".ts", ".mts", ".js", ".mjs", ".cjs", ".json"] },
+  },
+};

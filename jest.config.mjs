@@ -1,0 +1,33 @@
+const swc = [
+  "@swc/jest",
+  {
+    jsc: { target: "es2024", parser: { syntax: "typescript" } },
+    module: { type: "commonjs" },
+    sourceMaps: "inline",
+  },
+];
+
+/** ESM-only packages that CommonJS tests load through the transform. */
+const esmOnly = ["commander", "@kubernetes/client-node", "openid-client", "oauth4webapi", "jose"];
+
+function project(displayName, testMatch, extra = {}) {
+  return {
+    displayName,
+    testMatch,
+    transform: { "\\.[mc]?[jt]s$": swc },
+    transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join("|")})/)`],
+    extensionsToTreatAsEsm: [],
+    injectGlobals: false,
+    ...extra,
+  };
+}
+
+export default {
+  workerIdleMemoryLimit: "512MB",
+  projects: [
+    project("unit", ["<rootDir>/src/**/*.test.ts"]),
+    project("integration", ["<rootDir>/test/integration/**/*.test.ts"]),
+    project("crash", ["<rootDir>/test/crash/**/*.test.ts"]),
+    project("e2e", ["<rootDir>/test/e2e/**/*.test.ts"]),
+  ],
+};

@@ -1,0 +1,118 @@
+import { z } from "zod";
+import type { KindDefinition } from "./kind.ts";
+import { atomicList, cel, meta, objectName, PodTemplateHash, text, time } from "./common.ts";
+import { Trigger } from "./rollback-request.ts";
+
+export const LedgerTarget = z
+  .object({
+    group: text("API group.", 253),
+    kind: text("Kind.", 63),
+    namespace: objectName("Namespace."),
+    name: objectName("Name."),
+  })
+  .meta(
+    meta(
+      "The object this ledger is about.",
+      cel({ rule: "self == oldSelf", message: "target is immutable" }),
+    ),
+  );
+export type LedgerTarget = z.output<typeof LedgerTarget>;
+
+export const LedgerRelease = z
+  .object({
+    targetUid: text("UID of the Deployment.", 64),
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    podTemplateHash: PodTemplateHash,
+    revision: z.int().meta(meta("Revision number while it was live.")),
+    startedAt: time("When it became current; absent if nobody saw it.").optional(),
+    completedAt: time("When it was first seen complete.").optional(),
+    rollbackBy: objectName("The request whose product this release is, if it is one.").optional(),
+  })
+  .meta(meta("A release: a ReplicaSet while it carried one revision number."));
+export type LedgerRelease = z.output<typeof LedgerRelease>;
+
+export const LedgerKnownGood = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    podTemplateHash: PodTemplateHash,
+    revision: z.int().meta(meta("Revision number while it baked.")),
+    since: time("When it became known good."),
+    evidence: text("What it was judged by.", 512),
+  })
+  .meta(meta("A revision that baked."));
+export type LedgerKnownGood = z.output<typeof LedgerKnownGood>;
+
+export const LedgerMark = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    podTemplateHash: PodTemplateHash,
+    revision: z.int().meta(meta("Revision number when it was rolled back.")),
+    at: time("When."),
+    request: objectName("The request that rolled it back."),
+    reason: text("Why.", 1024),
+  })
+  .meta(meta("A revision that was rolled back for cause."));
+export type LedgerMark = z.output<typeof LedgerMark>;
+
+export const LedgerExecuted = z
+  .object({
+    name: objectName("Name of the request."),
+    uid: text("UID of the request that executed.", 64),
+    specDigest: text("Digest of its spec.", 64),
+    at: time("When its first act was announced."),
+    outcome: z.enum(["Started", "Succeeded", "Failed", "Superseded", "Aborted"]).meta(meta("How it ended.")),
+    reason: text("Reason of its Ready condition at the end.", 1024).optional(),
+  })
+  .meta(meta("A request that acted; a twin of it is not executed again."));
+export type LedgerExecuted = z.output<typeof LedgerExecuted>;
+
+export const LedgerAutomatic = z
+  .object({
+    request: objectName("Name of the automatic request."),
+    replicaSetUid: text("UID of the ReplicaSet that was live.", 64),
+    revision: z.int().meta(meta("Revision number of that release.")),
+    attempt: z.int().meta(meta("Attempt at this release, from 1.")),
+    at: time("When it was decided."),
+    trigger: Trigger,
+  })
+  .meta(meta("An automatic rollback, recorded before its request is made."));
+export type LedgerAutomatic = z.output<typeof LedgerAutomatic>;
+
+export const RollbackLedgerSpec = z
+  .object({
+    target: LedgerTarget,
+    releases: z.array(LedgerRelease).max(50).default([]).meta(meta("Releases, oldest first.", atomicList)),
+    knownGood: z
+      .array(LedgerKnownGood)
+      .max(50)
+      .default([])
+      .meta(meta("Known good revisions, oldest first.", atomicList)),
+    marks: z
+      .array(LedgerMark)
+      .max(50)
+      .default([])
+      .meta(meta("Revisions that were rolled back for cause.", atomicList)),
+    executed: z.array(LedgerExecuted).max(1000).default([]).meta(meta("Requests that acted.", atomicList)),
+    automatic: z
+      .array(LedgerAutomatic)
+      .max(200)
+      .default([])
+      .meta(meta("Automatic rollbacks of the last day and of the live release.", atomicList)),
+  })
+  .meta(meta("What must outlive a status: facts about one target. Written by the operator only."));
+export type RollbackLedgerSpec = z.output<typeof RollbackLedgerSpec>;
+
+export const RollbackLedgerKind: KindDefinition = {
+  kind: "RollbackLedger",
+  plural: "rollbackledgers",
+  singular: "rollbackledger",
+  shortNames: ["rbl"],
+  description:
+    "A RollbackLedger holds what must outlive a request about one target: releases, known good revisions, marks, executed requests. Written by the operator only.",
+  spec: RollbackLedgerSpec,
+  columns: [
+    { name: "Kind", type: "string", jsonPath: ".spec.target.kind" },
+    { name: "Target", type: "string", jsonPath: ".spec.target.name" },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  ],
+};

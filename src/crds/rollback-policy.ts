@@ -1,0 +1,273 @@
+import { z } from "zod";
+import type { KindDefinition } from "./kind.ts";
+import {
+  cel,
+  Conditions,
+  decimal,
+  dnsLabel,
+  duration,
+  listMap,
+  meta,
+  objectName,
+  PodTemplateHash,
+  Severity,
+  SpecTarget,
+  text,
+  time,
+} from "./common.ts";
+import { Verification } from "./verification.ts";
+
+const selector = (description: string) => text(description, 4096).min(1);
+
+export const PrometheusSource = z
+  .object({
+    server: dnsLabel("Name of a server in the operator's own configuration; never a URL.").default("default"),
+    match: z
+      .record(z.string().max(253), z.string().max(1024))
+      .optional()
+      .meta(
+        meta("Labels that identify the target; added to every selector of `ratio` and `quantile`.", {
+          maxProperties: 16,
+        }),
+      ),
+    ratio: z
+      .object({
+        bad: selector("Vector selector of the counter of failed requests."),
+        total: selector("Vector selector of the counter of all requests."),
+        window: duration("Range of `rate()`; at least four scrape intervals of the server."),
+      })
+      .optional()
+      .meta(meta("Share of failed requests, 0 to 1.")),
+    quantile: z
+      .object({
+        quantile: decimal('The quantile, between 0 and 1, such as "0.95".'),
+        histogram: selector("Name or selector of a classic histogram, without `_bucket`."),
+        window: duration("Range of `rate()`; at least four scrape intervals of the server."),
+      })
+      .optional()
+      .meta(meta("Quantile of a histogram.")),
+    query: selector("Any PromQL that gives exactly one value.").optional(),
+    freshness: selector("For `query`: vector selector whose newest sample must be fresh.").optional(),
+    minimumRequests: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(50)
+      .meta(meta("Requests per window below which a sample is InsufficientTraffic and no verdict.")),
+  })
+  .meta(
+    meta(
+      "A query to a Prometheus server of the operator's configuration.",
+      cel(
+        {
+          rule: "[has(self.ratio), has(self.quantile), has(self.query)].filter(x, x).size() == 1",
+          message: "must have exactly one of `ratio`, `quantile`, `query`",
+        },
+        { rule: "!has(self.freshness) || has(self.query)", message: "`freshness` needs `query`" },
+        {
+          rule: "!has(self.match) || !has(self.query)",
+          message: "`match` is for `ratio` and `quantile`; write the labels into the query",
+        },
+      ),
+    ),
+  );
+export type PrometheusSource = z.output<typeof PrometheusSource>;
+
+export const PolicySignal = z
+  .object({
+    name: dnsLabel("Name of the signal, unique in the policy."),
+    unit: z
+      .enum(["ratio", "seconds", "milliseconds", "count"])
+      .optional()
+      .meta(
+        meta(
+          "Unit of the value. Default by source: ratio for `ratio`, seconds for `quantile`, count for `query`. Milliseconds are converted to seconds.",
+        ),
+      ),
+    prometheus: PrometheusSource,
+  })
+  .meta(meta("A service level that is watched."));
+export type PolicySignal = z.output<typeof PolicySignal>;
+
+export const MatrixRow = z
+  .object({
+    name: dnsLabel("Name of the row, unique in the matrix."),
+    when: z
+      .object({
+        signal: dnsLabel("Name of a signal of this policy."),
+        above: decimal("The row breaches while the signal is above this value.").optional(),
+        below: decimal("The row breaches while the signal is below this value.").optional(),
+        for: duration("How long every evaluation must breach before the row fires.").default("0s"),
+      })
+      .meta(
+        meta(
+          "The condition.",
+          cel({
+            rule: "has(self.above) != has(self.below)",
+            message: "must have exactly one of `above`, `below`",
+          }),
+        ),
+      ),
+    severity: Severity.default("SEV3"),
+    action: z
+      .enum(["Rollback", "Notify"])
+      .meta(meta("What happens when the row fires: Rollback at once, or Notify by an event only.")),
+  })
+  .meta(meta("One row of the decision matrix."));
+export type MatrixRow = z.output<typeof MatrixRow>;
+
+export const RollbackPolicySpec = z
+  .object({
+    target: SpecTarget,
+    serviceAccountName: objectName(
+      "ServiceAccount of this namespace as which every read of a plan and every write is done. Unset: the policy may not act.",
+    ).optional(),
+    mode: z
+      .enum(["Enforce", "Observe"])
+      .default("Enforce")
+      .meta(meta("Enforce acts; Observe evaluates, records and tells, but never acts.")),
+    suspend: z.boolean().default(false).meta(meta("Nothing is evaluated while true.")),
+    interval: duration("Time between two evaluations.", {
+      rule: "duration(self) >= duration('1s') && duration(self) <= duration('1h')",
+      message: "must be between 1s and 1h",
+    }).default("15s"),
+    bake: duration(
+      "How long a release must be complete, with every row Ok and with traffic, to become known good.",
+    ).default("10m"),
+    signals: z
+      .array(PolicySignal)
+      .min(1)
+      .max(16)
+      .meta(meta("What is watched.", listMap("name"))),
+    matrix: z
+      .array(MatrixRow)
+      .min(1)
+      .max(32)
+      .meta(
+        meta(
+          "The decision matrix. The strongest firing row wins (Rollback before Notify), then the order.",
+          listMap("name"),
+        ),
+      ),
+    attribution: z
+      .object({
+        lookback: duration("A release older than this is never rolled back automatically.").default("60m"),
+      })
+      .default({ lookback: "60m" })
+      .meta(meta("When the last release is held responsible for a breach.")),
+    verification: Verification.default({ settle: "10s", soak: "60s", interval: "10s" }),
+    guards: z
+      .object({
+        cooldown: duration("Time after an automatic rollback of this target before the next one.").default(
+          "30m",
+        ),
+        maxPerDay: z
+          .int()
+          .min(0)
+          .max(100)
+          .default(3)
+          .meta(meta("Automatic rollbacks of this target in 24 hours.")),
+        settle: duration(
+          "Nothing fires in this time after a release starts; its samples count all the same.",
+        ).default("60s"),
+        maxBreachAge: duration(
+          "A breach found at start-up that is older than this is reported, not acted on.",
+        ).default("20m"),
+      })
+      .default({ cooldown: "30m", maxPerDay: 3, settle: "60s", maxBreachAge: "20m" })
+      .meta(meta("What holds an automatic rollback back.")),
+  })
+  .meta(
+    meta(
+      "What to watch, when to act, how to know that it helped.",
+      cel({
+        rule: "self.matrix.all(row, self.signals.exists(signal, signal.name == row.when.signal))",
+        message: "every row's `when.signal` must be the name of a signal of this policy",
+      }),
+    ),
+  );
+export type RollbackPolicySpec = z.output<typeof RollbackPolicySpec>;
+
+const ReleaseStatus = z
+  .object({
+    revision: z
+      .int()
+      .meta(meta("Revision number of the Deployment, for information: revisions are renumbered.")),
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    podTemplateHash: PodTemplateHash,
+    startedAt: time("When this release became current; absent if nobody saw it.").optional(),
+    knownGoodSince: time("Since when this very release is known good.").optional(),
+  })
+  .meta(meta("The live release of the target."));
+
+export const SignalState = z
+  .enum(["Ok", "Breach", "NoData", "Stale", "NaN", "InsufficientTraffic", "Unproven", "Ambiguous", "Error"])
+  .meta(meta("Class of the newest sample; only Ok and Breach are verdicts."));
+export type SignalState = z.output<typeof SignalState>;
+
+export const RollbackPolicyStatus = z
+  .object({
+    observedGeneration: z.int().optional().meta(meta("Generation that these facts speak of.")),
+    target: text("The target, as Kind/name.", 320).optional(),
+    conditions: Conditions.optional(),
+    signals: z
+      .array(
+        z
+          .object({
+            name: dnsLabel("Name of the signal."),
+            state: SignalState,
+            value: text("Value at the last transition, readable.", 64).optional(),
+            since: time("When this state began."),
+            detail: text("What the server answered, when it is not a value.", 512).optional(),
+          })
+          .meta(meta("State of one signal; written on transitions only.")),
+      )
+      .max(16)
+      .optional()
+      .meta(meta("State of every signal.", listMap("name"))),
+    release: ReleaseStatus.optional(),
+    rollbackTarget: text("What a rollback would go back to now.", 256).optional(),
+    lastDecision: z
+      .object({
+        row: text("Name of the row.", 63),
+        verdict: z.enum(["Rollback", "Notify", "Held"]).meta(meta("What was decided.")),
+        reason: text("The sentence that explains it.", 1024),
+        attribution: text("Whether the last release is held responsible.", 32).optional(),
+        at: time("When."),
+        requestRef: objectName("The RollbackRequest that was made.").optional(),
+      })
+      .optional()
+      .meta(meta("The newest decision.")),
+  })
+  .meta(
+    meta("What the operator observed. Written by the operator only.", {
+      default: { observedGeneration: -1 },
+    }),
+  );
+export type RollbackPolicyStatus = z.output<typeof RollbackPolicyStatus>;
+
+export const RollbackPolicyKind: KindDefinition = {
+  kind: "RollbackPolicy",
+  plural: "rollbackpolicies",
+  singular: "rollbackpolicy",
+  shortNames: ["rbp"],
+  description:
+    "A RollbackPolicy says what to watch on a workload, when to roll it back, and how to know that it helped.",
+  spec: RollbackPolicySpec,
+  status: RollbackPolicyStatus,
+  columns: [
+    { name: "Target", type: "string", jsonPath: ".status.target" },
+    { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    {
+      name: "Rollback-Ready",
+      type: "string",
+      jsonPath: '.status.conditions[?(@.type=="RollbackReady")].status',
+    },
+    { name: "Rollback-To", type: "string", jsonPath: ".status.rollbackTarget" },
+    { name: "Breached", type: "string", jsonPath: '.status.conditions[?(@.type=="Breached")].status' },
+    { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+    { name: "Mode", type: "string", jsonPath: ".spec.mode", priority: 1 },
+    { name: "Last-Decision", type: "string", jsonPath: ".status.lastDecision.reason", priority: 1 },
+  ],
+};

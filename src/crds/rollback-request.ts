@@ -1,0 +1,297 @@
+import { z } from "zod";
+import type { KindDefinition } from "./kind.ts";
+import {
+  atomicList,
+  cel,
+  Conditions,
+  dnsLabel,
+  duration,
+  listMap,
+  meta,
+  objectName,
+  PodTemplateHash,
+  Severity,
+  text,
+  time,
+} from "./common.ts";
+import { Verification } from "./verification.ts";
+
+export const WorkloadTo = z
+  .object({
+    strategy: z
+      .enum(["LastKnownGood", "Previous"])
+      .optional()
+      .meta(
+        meta(
+          "LastKnownGood: the newest revision that baked. Previous: the newest older revision with another template that was not itself rolled back.",
+        ),
+      ),
+    revision: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .optional()
+      .meta(meta("Revision number as `kubectl rollout history` shows it.")),
+  })
+  .meta(
+    meta(
+      "Where to go back to; exactly one member.",
+      cel({
+        rule: "has(self.strategy) != has(self.revision)",
+        message: "must have exactly one of `strategy`, `revision`",
+      }),
+    ),
+  );
+export type WorkloadTo = z.output<typeof WorkloadTo>;
+
+export const WorkloadStep = z
+  .object({
+    kind: z.enum(["Deployment"]).optional().meta(meta("Kind of the workload. Default: the policy's target.")),
+    name: objectName(
+      "Name of the workload, in the namespace of the request. Default: the policy's target.",
+    ).optional(),
+    to: WorkloadTo.default({ strategy: "LastKnownGood" }),
+  })
+  .meta(
+    meta(
+      "Put a workload's pod template back.",
+      cel({
+        rule: "has(self.kind) == has(self.name)",
+        message: "must have both `kind` and `name`, or neither",
+      }),
+    ),
+  );
+export type WorkloadStep = z.output<typeof WorkloadStep>;
+
+export const RequestStep = z
+  .object({
+    name: dnsLabel("Name of the step, unique in the request."),
+    timeout: duration("How long the step may take until the old version runs.").default("5m"),
+    workload: WorkloadStep.optional(),
+  })
+  .meta(
+    meta(
+      "One step; exactly one kind of step besides the name.",
+      cel({ rule: "has(self.workload)", message: "must have exactly one of `workload`" }),
+    ),
+  );
+export type RequestStep = z.output<typeof RequestStep>;
+
+export const RollbackRequestSpec = z
+  .object({
+    reason: text('Why, in your words, such as "5xx since v1.2.3 (INC-231)".', 1024).default(""),
+    policyRef: z
+      .object({ name: objectName("Name of a RollbackPolicy of this namespace.") })
+      .optional()
+      .meta(
+        meta("The policy that executor, target and verification come from; they are copied at acceptance."),
+      ),
+    steps: z
+      .array(RequestStep)
+      .min(1)
+      .max(1)
+      .optional()
+      .meta(
+        meta(
+          "What to roll back; one step for now. Default, with a policyRef: its target to the last known good revision.",
+          listMap("name"),
+        ),
+      ),
+    serviceAccountName: objectName(
+      "ServiceAccount of this namespace that acts. Default: the policy's, else the operator's configured name.",
+    ).optional(),
+    requestedBy: text("Who asks: a claim, not checked.", 256).optional(),
+    severity: Severity.optional(),
+    expect: z
+      .object({ podTemplateHash: PodTemplateHash })
+      .optional()
+      .meta(
+        meta("The live state that is meant to go away. The request is refused if something else is live."),
+      ),
+    dryRun: z.boolean().default(false).meta(meta("Plan and preflight only; nothing is changed.")),
+    deadline: duration("From the first act to the end of the last step.").default("30m"),
+    verification: Verification.optional(),
+  })
+  .meta(
+    meta(
+      "One attempt, frozen at creation.",
+      cel(
+        {
+          rule: "self == oldSelf",
+          message: "spec is immutable: create a new RollbackRequest with a new name",
+        },
+        {
+          rule: "has(self.policyRef) || (has(self.steps) && self.steps.all(s, !has(s.workload) || has(s.workload.name)))",
+          message: "must have `policyRef`, or `steps` whose `workload` has `kind` and `name`",
+        },
+      ),
+    ),
+  );
+export type RollbackRequestSpec = z.output<typeof RollbackRequestSpec>;
+
+export const Phase = z
+  .enum(["Pending", "Planning", "Applying", "Verifying", "Succeeded", "Failed", "Superseded", "Aborted"])
+  .meta(meta("Where the request is. Succeeded, Failed, Superseded and Aborted are final."));
+export type Phase = z.output<typeof Phase>;
+
+/** A revision of a workload as identities only: never a template, never a value. */
+export const RevisionRef = z
+  .object({
+    revision: z.int().meta(meta("Revision number, for information: an undo renumbers it.")),
+    uid: text("UID of the ReplicaSet.", 64),
+    podTemplateHash: PodTemplateHash,
+    images: z
+      .array(text("An image.", 512))
+      .max(32)
+      .meta(meta("Images of its containers, for people.", atomicList)),
+  })
+  .meta(meta("A revision of a workload."));
+export type RevisionRef = z.output<typeof RevisionRef>;
+
+export const PlannedStep = z
+  .object({
+    name: dnsLabel("Name of the step."),
+    digest: text("Digest of what this step will do.", 64),
+    action: text("Kind of the step.", 63),
+    object: text("The object it writes, as Kind/name.", 320),
+    objectUid: text("UID of that object.", 64),
+    from: RevisionRef.optional(),
+    to: RevisionRef.optional(),
+    changes: z
+      .array(text("A path that changes.", 512))
+      .max(64)
+      .meta(meta("Paths that change; never values.", atomicList)),
+    warnings: z
+      .array(text("A warning.", 1024))
+      .max(32)
+      .meta(meta("What a person should know before it runs.", atomicList)),
+  })
+  .meta(meta("The plan of one step, as immutable identities."));
+export type PlannedStep = z.output<typeof PlannedStep>;
+
+export const StepStatus = z
+  .object({
+    name: dnsLabel("Name of the step."),
+    state: z
+      .enum(["Pending", "Applying", "Applied", "Succeeded", "Failed", "Superseded", "Skipped"])
+      .meta(meta("Where the step is.")),
+    startedAt: time("When its first act was announced.").optional(),
+    appliedAt: time("When its change was seen stored.").optional(),
+    finishedAt: time("When it ended.").optional(),
+    message: text("What it does now, or how it ended.", 2048).optional(),
+    before: RevisionRef.optional(),
+    after: RevisionRef.optional(),
+  })
+  .meta(meta("What happened in one step."));
+export type StepStatus = z.output<typeof StepStatus>;
+
+export const CheckOutcome = z
+  .enum(["Pending", "Passed", "Failed", "Inconclusive"])
+  .meta(meta("Outcome of a check. No data is never Passed."));
+export type CheckOutcome = z.output<typeof CheckOutcome>;
+
+export const Trigger = z
+  .object({
+    policy: objectName("The policy that decided.").optional(),
+    row: text("The row that fired.", 63).optional(),
+    signal: text("The signal.", 63).optional(),
+    value: text("Its value.", 64).optional(),
+    threshold: text("The row's threshold.", 64).optional(),
+    breachSince: time("First breach of the unbroken run.").optional(),
+    attribution: text("Why the last release is held responsible.", 1024).optional(),
+    claimedBy: text("Who asked, as claimed.", 256).optional(),
+  })
+  .meta(meta("What made this request: a policy, or a person."));
+export type Trigger = z.output<typeof Trigger>;
+
+export const RollbackRequestStatus = z
+  .object({
+    observedGeneration: z.int().optional().meta(meta("Generation that these facts speak of.")),
+    phase: Phase.optional(),
+    target: text("The object that is rolled back, as Kind/name.", 320).optional(),
+    progress: text("Steps finished of steps in all.", 16).optional(),
+    conditions: Conditions.optional(),
+    resolved: z
+      .object({
+        serviceAccountName: objectName("The ServiceAccount that acts."),
+        verification: Verification.optional(),
+        policyUid: text("UID of the policy, if one was named.", 64).optional(),
+        specDigest: text("Digest of the spec, for the replay rule.", 64),
+        from: RevisionRef.optional(),
+        automatic: z.boolean().meta(meta("Whether the operator made this request by itself.")),
+      })
+      .optional()
+      .meta(meta("What was copied at acceptance, so that a later edit of the policy changes nothing.")),
+    plan: z
+      .object({
+        digest: text("Digest over the steps' digests in order.", 64),
+        steps: z
+          .array(PlannedStep)
+          .max(20)
+          .meta(meta("The steps.", listMap("name"))),
+      })
+      .optional()
+      .meta(meta("The plan.")),
+    steps: z
+      .array(StepStatus)
+      .max(20)
+      .optional()
+      .meta(meta("What happened.", listMap("name"))),
+    trigger: Trigger.optional(),
+    checks: z
+      .array(
+        z
+          .object({
+            name: dnsLabel("Name of the check."),
+            outcome: CheckOutcome,
+            value: text("The newest value or reason.", 512).optional(),
+            samples: z.int().meta(meta("Samples that were a verdict.")),
+          })
+          .meta(meta("One check.")),
+      )
+      .max(32)
+      .optional()
+      .meta(meta("The checks and their outcome.", listMap("name"))),
+    timeline: z
+      .object({
+        released: time("Start of the release that is undone, if it is known.").optional(),
+        breached: time("First breach of the unbroken run.").optional(),
+        decided: time("When the policy decided.").optional(),
+        accepted: time("When the request was first seen.").optional(),
+        planned: time("When the plan was made.").optional(),
+        applied: time("When the change was stored.").optional(),
+        completed: time("When the old version was complete.").optional(),
+        verified: time("When the verification ended.").optional(),
+      })
+      .optional()
+      .meta(meta("When things happened.")),
+  })
+  .meta(
+    meta("What the operator observed. Written by the operator only.", {
+      default: { observedGeneration: -1 },
+    }),
+  );
+export type RollbackRequestStatus = z.output<typeof RollbackRequestStatus>;
+
+export const RollbackRequestKind: KindDefinition = {
+  kind: "RollbackRequest",
+  plural: "rollbackrequests",
+  singular: "rollbackrequest",
+  shortNames: ["rbr"],
+  description:
+    "A RollbackRequest is one attempt to roll something back. Its spec is frozen; deleting it undoes nothing.",
+  spec: RollbackRequestSpec,
+  status: RollbackRequestStatus,
+  columns: [
+    { name: "Target", type: "string", jsonPath: ".status.target" },
+    { name: "Reason", type: "string", jsonPath: ".spec.reason" },
+    { name: "Phase", type: "string", jsonPath: ".status.phase" },
+    { name: "Progress", type: "string", jsonPath: ".status.progress" },
+    { name: "Verified", type: "string", jsonPath: '.status.conditions[?(@.type=="Verified")].status' },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+    { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
+    { name: "From", type: "string", jsonPath: ".status.plan.steps[0].from.revision", priority: 1 },
+    { name: "To", type: "string", jsonPath: ".status.plan.steps[0].to.revision", priority: 1 },
+    { name: "Requester", type: "string", jsonPath: ".spec.requestedBy", priority: 1 },
+  ],
+};

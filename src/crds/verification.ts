@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { cel, decimal, dnsLabel, duration, listMap, meta } from "./common.ts";
+
+const ExactlyOneCheck = cel({
+  rule: "[has(self.pods), has(self.signal), has(self.version)].filter(x, x).size() == 1",
+  message: "must have exactly one of `pods`, `signal`, `version`",
+});
+
+export const VerificationCheck = z
+  .object({
+    name: dnsLabel("Name of the check, unique in the list."),
+    pods: z
+      .object({
+        ready: z
+          .enum(["All"])
+          .default("All")
+          .meta(meta("How many of the workload's own current pods must be Ready.")),
+      })
+      .optional()
+      .meta(meta("The workload's pods of the restored version are Ready.")),
+    signal: z
+      .object({
+        name: dnsLabel("Name of a signal of the policy."),
+        above: decimal("The check passes while the signal is above this value.").optional(),
+        below: decimal("The check passes while the signal is below this value.").optional(),
+      })
+      .optional()
+      .meta(
+        meta(
+          "A signal of the policy is Ok. Without a bound: the strictest row of that signal.",
+          cel({
+            rule: "!(has(self.above) && has(self.below))",
+            message: "must have at most one of `above`, `below`",
+          }),
+        ),
+      ),
+    version: z
+      .object({})
+      .optional()
+      .meta(meta("The workload runs the restored template: every current pod carries its template hash.")),
+  })
+  .meta(meta("One check; exactly one member besides the name.", ExactlyOneCheck));
+export type VerificationCheck = z.output<typeof VerificationCheck>;
+
+export const Verification = z
+  .object({
+    settle: duration("Time after the last step before anything is judged.").default("10s"),
+    soak: duration("Time over which every check is sampled.").default("60s"),
+    interval: duration("Time between two samples of a check.", {
+      rule: "duration(self) >= duration('1s')",
+      message: "must be at least 1s",
+    }).default("10s"),
+    checks: z
+      .array(VerificationCheck)
+      .max(32)
+      .optional()
+      .meta(
+        meta(
+          "The checks. Default: pods, version, and each signal of the policy that a row of the matrix names.",
+          listMap("name"),
+        ),
+      ),
+  })
+  .meta(meta("How it is proved that the rollback helped."));
+export type Verification = z.output<typeof Verification>;
