@@ -46,13 +46,13 @@ function rootSchema(kind: KindDefinition) {
       {
         rule: "self.metadata.name.size() <= 63",
         message: "metadata.name must have at most 63 characters, so that it fits into a label",
-        fieldPath: ".metadata.name",
       },
     ],
     properties: {
       apiVersion: { type: "string", description: `Always ${API_VERSION}.` },
       kind: { type: "string", description: `Always ${kind.kind}.` },
-      metadata: { type: "object", description: "Standard object metadata." },
+      // The API server allows nothing but the type here.
+      metadata: { type: "object" },
       spec: structuralSchema(kind.spec),
       ...(kind.status === undefined ? {} : { status: structuralSchema(kind.status) }),
     },

@@ -73,6 +73,7 @@ export const LedgerAutomatic = z
     revision: z.int().meta(meta("Revision number of that release.")),
     attempt: z.int().meta(meta("Attempt at this release, from 1.")),
     at: time("When it was decided."),
+    released: time("Start of the release that is undone.").optional(),
     trigger: Trigger,
   })
   .meta(meta("An automatic rollback, recorded before its request is made."));

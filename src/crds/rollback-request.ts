@@ -14,6 +14,7 @@ import {
   text,
   time,
 } from "./common.ts";
+import { PolicySignal } from "./rollback-policy.ts";
 import { Verification } from "./verification.ts";
 
 export const WorkloadTo = z
@@ -215,6 +216,11 @@ export const RollbackRequestStatus = z
       .object({
         serviceAccountName: objectName("The ServiceAccount that acts."),
         verification: Verification.optional(),
+        signals: z
+          .array(PolicySignal)
+          .max(16)
+          .optional()
+          .meta(meta("Signals of the policy that the checks read.", listMap("name"))),
         policyUid: text("UID of the policy, if one was named.", 64).optional(),
         specDigest: text("Digest of the spec, for the replay rule.", 64),
         from: RevisionRef.optional(),

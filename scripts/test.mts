@@ -1,0 +1,58 @@
+/** All tests that this machine can run; the last line counts them. Called by `make test`. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+}
+
+/** In order of their cost, so that a broken build shows in the first minute. */
+const SUITES = ["unit", "integration", "crash", "e2e"] as const;
+
+const reports = "build/test-reports";
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+
+const wanted = process.argv.slice(2);
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+step("format, types, lint, layers", ["scripts/check.sh", "--static"]);
+for (const suite of SUITES) {
+  if (wanted.length > 0 && !wanted.includes(suite)) continue;
+  const output = join(reports, `${suite}.json`);
+  const serial = suite === "unit" ? [] : ["--runInBand"];
+  step(`${suite} tests`, ["jest", "--selectProjects", suite, "--json", "--outputFile", output, ...serial]);
+  count(output);
+}
+
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed === 0 ? 0 : 1;
+
+function step(name: string, command: readonly string[]): void {
+  const began = performance.now();
+  console.log(`test: ${name} ...`);
+  const [program = "", ...args] = command;
+  // Jest prints its report for people on standard error; the JSON goes to the file.
+  const { status } = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log(`test: ${name} ${status === 0 ? "passed" : "FAILED"} in ${seconds} s`);
+  if (status !== 0 && program !== "jest") totals.failed += 1;
+}
+
+function count(path: string): void {
+  let report: JestReport;
+  try {
+    report = JSON.parse(readFileSync(path, "utf8")) as JestReport;
+  } catch {
+    console.log(`test: ${path} was not written: the suite did not run`);
+    totals.failed += 1;
+    return;
+  }
+  totals.passed += report.numPassedTests;
+  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
+  totals.skipped += report.numPendingTests;
+}

@@ -1,0 +1,34 @@
+import type { Action, Right } from "../action.ts";
+import { applyWorkload } from "./apply.ts";
+import { observeWorkload } from "./observe.ts";
+import { planWorkload, type WorkloadPlan, type WorkloadSpec } from "./plan.ts";
+import { reverseWorkload } from "./reverse.ts";
+
+export type { WorkloadPlan, WorkloadSpec } from "./plan.ts";
+
+export interface WorkloadOptions {
+  /** How long image and configuration errors of the restored version are borne, milliseconds. */
+  readonly stuckAfterMs: number;
+}
+
+/** Puts a Deployment's pod template back to an earlier revision. */
+export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<WorkloadSpec, WorkloadPlan> {
+  return {
+    kind: "workload",
+    requiredRights,
+    lockKeys: ({ kind, name }, namespace) => [{ group: "apps", kind, namespace, name }],
+    plan: planWorkload,
+    apply: applyWorkload,
+    observe: (plan, context) => observeWorkload(plan, context, stuckAfterMs),
+    reverse: reverseWorkload,
+  };
+}
+
+function requiredRights({ name }: WorkloadSpec): readonly Right[] {
+  return [
+    { apiGroup: "apps", resource: "deployments", verb: "get", name },
+    { apiGroup: "apps", resource: "deployments", verb: "patch", name },
+    { apiGroup: "apps", resource: "replicasets", verb: "list" },
+    { apiGroup: "", resource: "pods", verb: "list" },
+  ];
+}

@@ -1,0 +1,114 @@
+import { gitOpsOwner } from "../../gitops/owner.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { isApiNotServed, isForbidden, isNotFound } from "../../kube/errors.ts";
+import { defineResource, type KubeObject } from "../../kube/objects.ts";
+import type { Deployment } from "../../kube/well-known.ts";
+
+interface Rollout extends KubeObject {
+  readonly spec: { readonly workloadRef?: { readonly kind?: string; readonly name?: string } };
+}
+
+interface Canary extends KubeObject {
+  readonly spec: { readonly targetRef?: { readonly kind?: string; readonly name?: string } };
+}
+
+const ROLLOUTS = defineResource<Rollout>({
+  apiVersion: "argoproj.io/v1alpha1",
+  kind: "Rollout",
+  plural: "rollouts",
+  namespaced: true,
+});
+
+const CANARIES = defineResource<Canary>({
+  apiVersion: "flagger.app/v1beta1",
+  kind: "Canary",
+  plural: "canaries",
+  namespaced: true,
+});
+
+export type Ownership =
+  | { readonly kind: "Ours"; readonly warnings: readonly string[] }
+  | { readonly kind: "Foreign"; readonly message: string };
+
+/** Whether another tool owns the Deployment's template, so that a live change would be undone or break it. */
+export async function ownershipOf(
+  deployment: Deployment,
+  executor: KubeClient,
+  signal: AbortSignal,
+): Promise<Ownership> {
+  const gitOps = gitOpsOwner(deployment);
+  if (gitOps !== undefined) {
+    return foreign(`managed by ${gitOps.tool} ${gitOps.owner}: ${gitOps.remedy}`);
+  }
+  const byOwner = ownerReferenceRefusal(deployment);
+  if (byOwner !== undefined) return foreign(byOwner);
+  const { namespace = "", name } = deployment.metadata;
+  const [rollouts, canaries] = await Promise.all([
+    listIfServed(ROLLOUTS, executor, namespace, signal),
+    listIfServed(CANARIES, executor, namespace, signal),
+  ]);
+  const rollout = rollouts.items.find(({ spec }) => names(spec.workloadRef, name));
+  if (rollout !== undefined) {
+    return foreign(
+      `managed by Argo Rollouts Rollout ${namespace}/${rollout.metadata.name} (workloadRef): undo it with "kubectl argo rollouts undo ${rollout.metadata.name}"`,
+    );
+  }
+  const canary = canaries.items.find(({ spec }) => names(spec.targetRef, name));
+  if (canary !== undefined) {
+    return foreign(
+      `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef): Flagger decides which version gets the traffic`,
+    );
+  }
+  return {
+    kind: "Ours",
+    warnings: [...rollouts.warnings, ...canaries.warnings, ...controllerWarnings(deployment)],
+  };
+}
+
+function foreign(message: string): Ownership {
+  return { kind: "Foreign", message };
+}
+
+/** Flagger owns the `-primary` copy that it made; Argo Rollouts owns what it created. */
+function ownerReferenceRefusal(deployment: Deployment): string | undefined {
+  const owner = deployment.metadata.ownerReferences?.find(
+    ({ apiVersion }) => apiVersion.startsWith("flagger.app/") || apiVersion.startsWith("argoproj.io/"),
+  );
+  if (owner === undefined) return undefined;
+  const tool = owner.apiVersion.startsWith("flagger.app/") ? "Flagger" : "Argo Rollouts";
+  return `owned by ${tool} ${owner.kind} ${owner.name}, which would write over a live change: act on that ${owner.kind}`;
+}
+
+function controllerWarnings(deployment: Deployment): readonly string[] {
+  const owner = deployment.metadata.ownerReferences?.find(({ controller }) => controller === true);
+  if (owner === undefined) return [];
+  return [`controlled by ${owner.kind} ${owner.name}, which may write over the change`];
+}
+
+function names(ref: { readonly kind?: string; readonly name?: string } | undefined, name: string): boolean {
+  return ref?.kind === "Deployment" && ref.name === name;
+}
+
+/** Asks discovery first: without it a missing CRD and a missing right look alike to an executor without rights. */
+async function listIfServed<T extends KubeObject>(
+  type: ReturnType<typeof defineResource<T>>,
+  executor: KubeClient,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<{ readonly items: readonly T[]; readonly warnings: readonly string[] }> {
+  const group = type.apiVersion.split("/")[0] ?? "";
+  try {
+    await executor.getPath(`/apis/${group}`, {}, { signal });
+    const list = await executor.list(type, { namespace, signal });
+    return { items: list.items, warnings: [] };
+  } catch (error) {
+    if (isNotFound(error) || isApiNotServed(error)) return { items: [], warnings: [] };
+    if (isForbidden(error)) {
+      return {
+        items: [],
+        warnings: [`unchecked: no right to list ${type.plural}.${group}, so an owner there was not seen`],
+      };
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,79 @@
+import type { OperatorConfig } from "./config/schema.ts";
+import { BY_TARGET, requestTarget } from "./controllers/request/request-controller.ts";
+import type { KubeClient } from "./kube/client.ts";
+import type { Clock, Random } from "./kube/clock.ts";
+import { abortable } from "./kube/abort.ts";
+import { resourceName, type KubeObject, type ResourceType } from "./kube/objects.ts";
+import { createReflector, type Reflector } from "./kube/reflector.ts";
+import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
+import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
+import { stripDeployment } from "./kube/transforms.ts";
+import { configMapType, deploymentType } from "./kube/well-known.ts";
+import type { Logger } from "./telemetry/logger.ts";
+
+export interface Cache<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  readonly store: Store<T>;
+  readonly reflector: Reflector;
+}
+
+interface CacheOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly config: OperatorConfig;
+  readonly log: Logger;
+}
+
+/** Everything the operator watches: its own kinds, workloads without templates, the kill switch. */
+export function createCaches({ client, clock, random, config, log }: CacheOptions) {
+  function cache<T extends KubeObject>(
+    type: ResourceType<T>,
+    storeOptions: StoreOptions<T> = {},
+    scope: { readonly namespaces?: readonly string[]; readonly fieldSelector?: string } = {},
+  ): Cache<T> {
+    const kind = resourceName(type);
+    const store = createStore<T>({
+      onListenerError: (error) => log.error({ error: String(error), kind }, "cache listener failed"),
+      ...storeOptions,
+    });
+    const reflector = createReflector<T>({ client, type, store, clock, random, ...scope });
+    return { type, store, reflector };
+  }
+
+  const requests = cache(ROLLBACK_REQUESTS, { indexers: { [BY_TARGET]: requestTarget } });
+  const policies = cache(ROLLBACK_POLICIES);
+  const deployments = cache(deploymentType, { transform: stripDeployment });
+  const killSwitch = cache(
+    configMapType,
+    {},
+    { namespaces: [config.namespace], fieldSelector: `metadata.name=${config.killSwitch.configMap}` },
+  );
+  const all: readonly Cache<never>[] = [requests, policies, deployments, killSwitch] as never;
+
+  return {
+    requests,
+    policies,
+    deployments,
+    killSwitch,
+    /** Follows the cluster until the signal aborts. */
+    async run(signal: AbortSignal): Promise<void> {
+      await Promise.all(all.map(({ reflector }) => reflector.run(signal)));
+    },
+    /** Resolves when every cache holds its first list. Rejects when the signal aborts. */
+    async synced(signal: AbortSignal): Promise<void> {
+      while (all.some(({ store }) => !store.hasSynced())) {
+        await abortable(clock.sleep(20, signal), signal);
+      }
+    },
+    /** One sentence for each kind that is not known yet. */
+    problems(): readonly string[] {
+      return all
+        .filter(({ store }) => !store.hasSynced())
+        .map(({ type, reflector }) => {
+          const error = reflector.health().lastError;
+          return `${resourceName(type)}: ${error === undefined ? "first list has not arrived yet" : error.message}`;
+        });
+    },
+  };
+}

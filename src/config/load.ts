@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import { parseDocument } from "yaml";
+import { OperatorConfig } from "./schema.ts";
+
+/** The configuration cannot be used; the message lists every problem with its path. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads and validates the admin's YAML file; without a path, the defaults. Throws ConfigError. */
+export async function loadConfig(path: string | undefined): Promise<OperatorConfig> {
+  if (path === undefined) return OperatorConfig.parse({});
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new ConfigError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  return parseConfig(text, path);
+}
+
+/** Validates the text of a configuration file; `path` is for messages only. Throws ConfigError. */
+export function parseConfig(text: string, path: string): OperatorConfig {
+  const document = parseDocument(text);
+  const problems = document.errors.map((error) => error.message);
+  if (problems.length === 0) {
+    const result = OperatorConfig.safeParse(document.toJS() ?? {});
+    if (result.success) return result.data;
+    problems.push(
+      ...result.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`),
+    );
+  }
+  throw new ConfigError(`${path} is not valid:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+}

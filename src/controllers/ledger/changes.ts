@@ -1,0 +1,55 @@
+import type {
+  LedgerExecuted,
+  LedgerMark,
+  LedgerRelease,
+  RollbackLedgerSpec,
+} from "../../crds/rollback-ledger.ts";
+
+/** Bounds of the lists, as the schema has them. The oldest entries go first. */
+const MAX_ENTRIES = 50;
+const MAX_EXECUTED = 1_000;
+
+/** Announces a request that is about to act. */
+export function recordExecuted(ledger: RollbackLedgerSpec, entry: LedgerExecuted): RollbackLedgerSpec {
+  if (ledger.executed.some(({ uid }) => uid === entry.uid)) return ledger;
+  return { ...ledger, executed: [...ledger.executed, entry].slice(-MAX_EXECUTED) };
+}
+
+/** Records how an announced request ended; a request that never acted leaves no entry. */
+export function recordOutcome(
+  ledger: RollbackLedgerSpec,
+  uid: string,
+  outcome: LedgerExecuted["outcome"],
+  reason: string,
+): RollbackLedgerSpec {
+  const known = ledger.executed.find((entry) => entry.uid === uid);
+  if (known === undefined || (known.outcome === outcome && known.reason === reason)) return ledger;
+  return {
+    ...ledger,
+    executed: ledger.executed.map((entry) => (entry.uid === uid ? { ...entry, outcome, reason } : entry)),
+  };
+}
+
+/** The revision that was live and was rolled back is not gone back to again. */
+export function recordMark(ledger: RollbackLedgerSpec, mark: LedgerMark): RollbackLedgerSpec {
+  const known = ledger.marks.some(
+    ({ replicaSetUid, request }) => replicaSetUid === mark.replicaSetUid && request === mark.request,
+  );
+  return known ? ledger : { ...ledger, marks: [...ledger.marks, mark].slice(-MAX_ENTRIES) };
+}
+
+/** A release is (ReplicaSet UID, revision). What is known of it is kept; only missing facts are filled in. */
+export function recordRelease(ledger: RollbackLedgerSpec, release: LedgerRelease): RollbackLedgerSpec {
+  const index = ledger.releases.findIndex(
+    ({ replicaSetUid, revision }) => replicaSetUid === release.replicaSetUid && revision === release.revision,
+  );
+  const known = ledger.releases[index];
+  if (known === undefined) return { ...ledger, releases: [...ledger.releases, release].slice(-MAX_ENTRIES) };
+  const merged = { ...definedMembers(release), ...definedMembers(known) };
+  if (Object.keys(merged).length === Object.keys(definedMembers(known)).length) return ledger;
+  return { ...ledger, releases: ledger.releases.with(index, merged) };
+}
+
+function definedMembers<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}

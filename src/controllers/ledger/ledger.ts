@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { TargetKey } from "../../actions/action.ts";
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { isAlreadyExists, isConflict } from "../../kube/errors.ts";
+import { ROLLBACK_LEDGERS, type RollbackLedger } from "../../kube/rollback-kinds.ts";
+
+/** How often a change is made again on top of somebody else's before it is given up. */
+const MAX_TRIES = 8;
+
+/** Name of a target's ledger and lock: DNS-safe, equal for equal targets, too long to collide. */
+export function targetHash(target: TargetKey): string {
+  const text = [target.group, target.kind, target.namespace, target.name].join("/");
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** A target's ledger as it is stored now; undefined when nothing was ever recorded. */
+export async function readLedger(
+  client: KubeClient,
+  target: TargetKey,
+  signal: AbortSignal,
+): Promise<RollbackLedger | undefined> {
+  return client.tryGet(
+    ROLLBACK_LEDGERS,
+    { namespace: target.namespace, name: targetHash(target) },
+    { signal },
+  );
+}
+
+/** A change of a ledger: pure, may be called several times. Returning the same object writes nothing. */
+export type LedgerChange = (ledger: RollbackLedgerSpec) => RollbackLedgerSpec;
+
+/**
+ * Changes a target's ledger by compare-and-set, creating it if need be. Throws KubeError; isConflict when others
+ * kept changing it.
+ */
+export async function changeLedger(
+  client: KubeClient,
+  target: TargetKey,
+  change: LedgerChange,
+  signal: AbortSignal,
+): Promise<RollbackLedgerSpec> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await changeOnce(client, target, change, signal);
+    } catch (error) {
+      if (tries >= MAX_TRIES || !(isConflict(error) || isAlreadyExists(error))) throw error;
+      await delay(5 * tries, undefined, { signal });
+    }
+  }
+}
+
+async function changeOnce(
+  client: KubeClient,
+  target: TargetKey,
+  change: LedgerChange,
+  signal: AbortSignal,
+): Promise<RollbackLedgerSpec> {
+  const stored = await readLedger(client, target, signal);
+  const before = stored?.spec ?? emptyLedger(target);
+  const after = change(before);
+  if (after === before) return before;
+  if (stored !== undefined) {
+    await client.replace(ROLLBACK_LEDGERS, { ...stored, spec: after }, { signal });
+  } else {
+    const metadata = { namespace: target.namespace, name: targetHash(target) };
+    await client.create(ROLLBACK_LEDGERS, { metadata, spec: after }, { signal });
+  }
+  return after;
+}
+
+export function emptyLedger(target: TargetKey): RollbackLedgerSpec {
+  return { target: { ...target }, releases: [], knownGood: [], marks: [], executed: [], automatic: [] };
+}

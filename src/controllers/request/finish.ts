@@ -1,0 +1,133 @@
+import type { LedgerExecuted } from "../../crds/rollback-ledger.ts";
+import type { Phase } from "../../crds/rollback-request.ts";
+import { isNotFound } from "../../kube/errors.ts";
+import { removeFinalizer } from "../../kube/finalizers.ts";
+import { objectKey } from "../../kube/objects.ts";
+import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
+import { writeStatus } from "../../kube/status-writer.ts";
+import { recordOutcome } from "../ledger/changes.ts";
+import { changeLedger } from "../ledger/ledger.ts";
+import { revisionText, type Ending } from "./decide.ts";
+import { FINALIZER, journalOf } from "./phase.ts";
+import type { RequestPorts } from "./ports.ts";
+import type { Situation } from "./situation.ts";
+import { acceptedFacts, checkFacts, finalStatus, stepFacts, timelineFacts } from "./status.ts";
+
+/** Ends a request: its status first, then what it held. A crash in between is made good by `cleanUp`. */
+export async function finish(
+  ports: RequestPorts,
+  situation: Situation,
+  ending: Ending,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = ports.clock.now();
+  const { request } = situation;
+  const status = finalStatus(request, finalFacts(situation, ending, now), ending, now);
+  const finished = await writeStatus(ports.client, ROLLBACK_REQUESTS, request, status, { signal });
+  report(ports, { ...situation, request: finished }, ending);
+  await cleanUp(ports, { ...situation, request: finished }, signal);
+}
+
+/** Records the outcome, gives the lock back, and last lets the object go. Safe to repeat. */
+export async function cleanUp(ports: RequestPorts, situation: Situation, signal: AbortSignal): Promise<void> {
+  const { request, resolution, lock } = situation;
+  const { namespace = "", name, uid } = request.metadata;
+  ports.verifications.forget(uid);
+  const patch = removeFinalizer(request, FINALIZER);
+  const { target } = resolution;
+  if (target !== undefined && (patch !== undefined || lock?.kind === "Held")) {
+    const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
+    await changeLedger(
+      ports.client,
+      target,
+      (ledger) => recordOutcome(ledger, uid, outcomeOf(request.status?.phase), reason),
+      signal,
+    );
+    await ports.locks.release(target, { namespace, name, uid }, signal);
+  }
+  if (patch === undefined) return;
+  try {
+    await ports.client.patch(ROLLBACK_REQUESTS, objectKey(request), patch, { signal });
+  } catch (error) {
+    // Gone, or changed: the next pass sees the newer object.
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+function finalFacts(situation: Situation, ending: Ending, now: number) {
+  const { request, verification } = situation;
+  const at = new Date(now).toISOString();
+  const state = journalOf(request);
+  const started = state !== "Pending";
+  return {
+    ...(started ? {} : acceptedFacts(situation, now)),
+    ...(started ? {} : plannedFacts(situation)),
+    ...(started && state !== "Succeeded"
+      ? stepFacts(request, { ...endedStep(ending), finishedAt: at, message: ending.message })
+      : {}),
+    ...(verification === undefined ? {} : checkFacts(verification.checks)),
+    ...(ending.verified === undefined || !started ? {} : timelineFacts(request, { verified: at })),
+  };
+}
+
+/** A plan that was made and not run, as of a dry run, is shown. */
+function plannedFacts({ plan }: Situation) {
+  return plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [plan.plan] } } : {};
+}
+
+function endedStep(ending: Ending): { readonly state: "Failed" | "Superseded" } {
+  return { state: ending.reason === "Superseded" ? "Superseded" : "Failed" };
+}
+
+function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
+  switch (phase) {
+    case "Succeeded":
+    case "Failed":
+    case "Superseded":
+    case "Aborted":
+      return phase;
+    default:
+      return "Started";
+  }
+}
+
+function report(ports: RequestPorts, situation: Situation, ending: Ending): void {
+  const { request, automatic, resolution } = situation;
+  ports.record({
+    type: ending.phase === "Succeeded" ? "Normal" : "Warning",
+    reason: eventReason(ending),
+    action: "Rollback",
+    note: ending.message,
+    regarding: request,
+  });
+  const status = request.status;
+  const plan = status?.plan?.steps[0];
+  const step = status?.steps?.[0];
+  const { target } = resolution;
+  ports.observer.finished({
+    request: `${request.metadata.namespace}/${request.metadata.name}`,
+    uid: request.metadata.uid,
+    trigger: automatic === undefined ? "person" : "automatic",
+    result: ending.phase,
+    reason: ending.reason,
+    message: ending.message,
+    object: target === undefined ? "" : `${target.namespace}/${target.name}`,
+    from: plan?.from === undefined ? "" : revisionText(plan.from),
+    to: plan?.to === undefined ? "" : revisionText(plan.to),
+    why: request.spec.reason,
+    recoverySeconds: secondsBetween(status?.timeline?.breached, status?.timeline?.verified),
+    stepSeconds: step?.state === "Succeeded" ? secondsBetween(step.startedAt, step.finishedAt) : undefined,
+  });
+}
+
+function eventReason({ phase, reason, verified, message }: Ending): string {
+  if (verified?.status === "True") return "Verified";
+  if (reason === "VerificationFailed") return "VerificationFailed";
+  if (phase === "Aborted") return "Aborted";
+  if (phase === "Succeeded") return reason;
+  return message.startsWith("refused") ? "Refused" : "StepFailed";
+}
+
+function secondsBetween(from: string | undefined, to: string | undefined): number | undefined {
+  return from === undefined || to === undefined ? undefined : (Date.parse(to) - Date.parse(from)) / 1_000;
+}

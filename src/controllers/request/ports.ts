@@ -1,0 +1,52 @@
+import type { Action } from "../../actions/action.ts";
+import type { WorkloadPlan, WorkloadSpec } from "../../actions/workload/index.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { Clock } from "../../kube/clock.ts";
+import type { EventRecord } from "../../kube/events.ts";
+import type { KillSwitchState } from "./situation.ts";
+import type { TargetLocks } from "./target-lock.ts";
+import type { VerificationRuns } from "./verify.ts";
+
+/** What happened, for logs and metrics. */
+export interface RequestObserver {
+  /** One line per act: who, what, from where to where. */
+  acted(fact: {
+    readonly request: string;
+    readonly uid: string;
+    readonly executor: string;
+    readonly object: string;
+    readonly from: string;
+    readonly to: string;
+    readonly digest: string;
+  }): void;
+  finished(fact: {
+    readonly request: string;
+    readonly uid: string;
+    readonly trigger: "automatic" | "person";
+    readonly result: string;
+    readonly reason: string;
+    readonly message: string;
+    readonly object: string;
+    readonly from: string;
+    readonly to: string;
+    readonly why: string;
+    /** From the first breach to the end of the verification, where both are known. */
+    readonly recoverySeconds: number | undefined;
+    /** From the announcement of the step to its completion, where it got that far. */
+    readonly stepSeconds: number | undefined;
+  }): void;
+}
+
+/** Everything the RequestController needs from outside. */
+export interface RequestPorts {
+  /** Acts as the operator itself. */
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly workload: Action<WorkloadSpec, WorkloadPlan>;
+  readonly locks: TargetLocks;
+  readonly verifications: VerificationRuns;
+  readonly killSwitch: () => KillSwitchState;
+  readonly defaultExecutor: string | undefined;
+  readonly record: (event: EventRecord) => void;
+  readonly observer: RequestObserver;
+}

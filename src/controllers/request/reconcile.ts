@@ -1,0 +1,111 @@
+import type { ReconcileResult } from "../../kube/controller.ts";
+import { isConflict } from "../../kube/errors.ts";
+import { parseKey } from "../../kube/objects.ts";
+import * as act from "./act.ts";
+import { decide, type Decision } from "./decide.ts";
+import { cleanUp, finish } from "./finish.ts";
+import { observe } from "./observe.ts";
+import type { RequestPorts } from "./ports.ts";
+import type { Resolved } from "./resolve.ts";
+import type { Situation } from "./situation.ts";
+import { acceptedFacts } from "./status.ts";
+
+/** More turns than a request can take in one pass; a loop beyond it is a defect and must show. */
+const MAX_TURNS = 20;
+
+/** After losing a write to another writer: look again soon. */
+const AFTER_CONFLICT_MS = 20;
+
+/** One pass over one request: observe, decide, act, until it has to wait or has ended. */
+export async function reconcileRequest(
+  ports: RequestPorts,
+  key: string,
+  signal: AbortSignal,
+): Promise<ReconcileResult> {
+  let situation = await observe(ports, parseKey(key), signal);
+  if (situation === undefined) return { done: true };
+  try {
+    for (let turn = 0; turn < MAX_TURNS; turn += 1) {
+      const decision = decide(situation, ports.clock.now());
+      const next = await perform(ports, situation, decision, signal);
+      if ("result" in next) return next.result;
+      situation = next.situation;
+    }
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    return { afterMs: AFTER_CONFLICT_MS };
+  }
+  throw new Error(`RollbackRequest ${key} does not come to rest`);
+}
+
+type Next = { readonly situation: Situation } | { readonly result: ReconcileResult };
+
+async function perform(
+  ports: RequestPorts,
+  situation: Situation,
+  decision: Decision,
+  signal: AbortSignal,
+): Promise<Next> {
+  switch (decision.kind) {
+    case "Rest":
+      return { result: { done: true } };
+    case "CleanUp":
+      await cleanUp(ports, situation, signal);
+      return { result: { done: true } };
+    case "Finish":
+      await finish(ports, situation, decision.ending, signal);
+      return { result: { done: true } };
+    case "Wait": {
+      // From the moment a request waits, what it was accepted with must not change any more.
+      const waitsForItsTurn = decision.phase === "Pending" || decision.phase === "Planning";
+      const facts = waitsForItsTurn ? acceptedFacts(situation, ports.clock.now()) : {};
+      await act.writeRunning(ports, situation, facts, decision, signal);
+      return { result: { afterMs: decision.afterMs } };
+    }
+    case "Plan":
+    case "TakeLock":
+    case "Announce":
+    case "Apply":
+    case "Observe":
+    case "Record":
+    case "CompleteStep":
+    case "Verify":
+      return { situation: await performStep(ports, resolved(situation), decision, signal) };
+  }
+}
+
+type StepDecision = Exclude<Decision, { readonly kind: "Rest" | "CleanUp" | "Finish" | "Wait" }>;
+
+function performStep(
+  ports: RequestPorts,
+  situation: Situation & { readonly resolution: Resolved },
+  decision: StepDecision,
+  signal: AbortSignal,
+): Promise<Situation> {
+  switch (decision.kind) {
+    case "Plan":
+      return act.makePlan(ports, situation, signal);
+    case "TakeLock":
+      return act.takeLock(ports, situation, signal);
+    case "Announce":
+      return act.announce(ports, situation, decision.plan, signal);
+    case "Apply":
+      return act.apply(ports, situation, signal);
+    case "Observe":
+      return act.look(ports, situation, signal);
+    case "Record":
+      return act.recordProduct(ports, situation, decision.after, signal);
+    case "CompleteStep":
+      return act.completeStep(ports, situation, decision.progress.message, signal);
+    case "Verify":
+      return act.verify(ports, situation, signal);
+  }
+}
+
+/** Decisions that act are only made on requests that resolved; `decide` sees to that. */
+function resolved(situation: Situation): Situation & { readonly resolution: Resolved } {
+  const { resolution } = situation;
+  if (resolution.kind === "Refused")
+    throw new TypeError(`a refused request cannot act: ${resolution.message}`);
+  return { ...situation, resolution };
+}

@@ -1,0 +1,82 @@
+import type { Clock, Random } from "../../kube/clock.ts";
+import { runController } from "../../kube/controller.ts";
+import { keyOf } from "../../kube/objects.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { Store } from "../../kube/store.ts";
+import type { Deployment } from "../../kube/well-known.ts";
+import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
+import { isFinished } from "./phase.ts";
+import type { RequestPorts } from "./ports.ts";
+import { reconcileRequest } from "./reconcile.ts";
+
+/** Index of the request store: `namespace/Kind/name` of the target, once it is recorded. */
+export const BY_TARGET = "target";
+
+export function requestTarget(request: RollbackRequest): readonly string[] {
+  const target = request.status?.target;
+  return target === undefined ? [] : [`${request.metadata.namespace}/${target}`];
+}
+
+/** One pass reads and writes a handful of objects; longer means that the API server does not answer. */
+const RECONCILE_TIMEOUT_MS = 60_000;
+
+export interface RequestControllerOptions {
+  readonly ports: RequestPorts;
+  readonly requests: Store<RollbackRequest>;
+  readonly deployments: Store<Deployment>;
+  readonly workers: number;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly hooks: WorkQueueHooks;
+  readonly onError: (key: string, error: unknown, retries: number) => void;
+  /** Called when the kill switch moves; returns how to stop listening. */
+  readonly onKillSwitch: (listener: () => void) => () => void;
+}
+
+/** Carries every RollbackRequest to its end, until the signal aborts. */
+export async function runRequestController(
+  options: RequestControllerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ports, requests, deployments, clock, random, hooks } = options;
+  const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 50, maxMs: 30_000 } });
+
+  /** Running requests on a target: woken by changes of the target and by the end of the one before them. */
+  function wakeTarget(target: string): void {
+    for (const request of requests.byIndex(BY_TARGET, target)) {
+      if (!isFinished(request)) queue.add(keyOf(request), { priority: priorities.urgent });
+    }
+  }
+
+  const stops = [
+    requests.onChange((change) => {
+      if (change.type !== "deleted") {
+        const initial = change.type === "added" && change.initial;
+        queue.add(keyOf(change.object), { priority: initial ? priorities.normal : priorities.urgent });
+      }
+      if (change.type === "deleted" || isFinished(change.object))
+        requestTarget(change.object).forEach(wakeTarget);
+    }),
+    deployments.onChange(({ object }) =>
+      wakeTarget(`${object.metadata.namespace}/Deployment/${object.metadata.name}`),
+    ),
+    options.onKillSwitch(() => {
+      for (const request of requests.list()) if (!isFinished(request)) queue.add(keyOf(request));
+    }),
+  ];
+  for (const request of requests.list()) queue.add(keyOf(request));
+  try {
+    await runController({
+      queue,
+      workers: options.workers,
+      reconcile: (key, abort) => reconcileRequest(ports, key, abort),
+      timeoutMs: RECONCILE_TIMEOUT_MS,
+      clock,
+      onError: options.onError,
+      signal,
+    });
+  } finally {
+    for (const stop of stops) stop();
+    await queue.shutDown();
+  }
+}

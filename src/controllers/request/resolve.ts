@@ -1,0 +1,155 @@
+import { digestOf } from "../../actions/digest.ts";
+import type { TargetKey } from "../../actions/action.ts";
+import type { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
+import type { RequestStep, WorkloadTo } from "../../crds/rollback-request.ts";
+import type { Verification, VerificationCheck } from "../../crds/verification.ts";
+import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
+
+/** A step with everything filled in that its spec left to the policy. */
+export interface ResolvedStep {
+  readonly name: string;
+  readonly timeout: string;
+  readonly workload: { readonly kind: "Deployment"; readonly name: string; readonly to: WorkloadTo };
+}
+
+export interface Resolved {
+  readonly kind: "Resolved";
+  readonly serviceAccountName: string;
+  readonly step: ResolvedStep;
+  readonly target: TargetKey;
+  readonly verification: Verification & { readonly checks: readonly VerificationCheck[] };
+  readonly signals: readonly PolicySignal[];
+  readonly policyUid: string | undefined;
+  readonly specDigest: string;
+}
+
+export type Resolution =
+  | Resolved
+  | {
+      readonly kind: "Refused";
+      readonly reason: string;
+      readonly message: string;
+      readonly target?: TargetKey;
+    };
+
+export interface ResolveInput {
+  readonly request: RollbackRequest;
+  /** The policy that the request names; undefined when it names none or when there is none of that name. */
+  readonly policy: RollbackPolicy | undefined;
+  readonly defaultExecutor: string | undefined;
+}
+
+const DEFAULT_VERIFICATION: Verification = { settle: "10s", soak: "60s", interval: "10s" };
+const DEFAULT_STEP_TIMEOUT = "5m";
+
+/**
+ * What a request means, once the policy's part is filled in. What was copied into its status at acceptance is used
+ * instead of the policy, so that a later edit changes nothing. Pure.
+ */
+export function resolve(input: ResolveInput): Resolution {
+  const { request, policy } = input;
+  const copied = request.status?.resolved;
+  if (request.spec.policyRef !== undefined && policy === undefined && copied === undefined) {
+    return refused(
+      "PolicyNotFound",
+      `RollbackPolicy ${request.spec.policyRef.name} does not exist in this namespace`,
+    );
+  }
+  const step = resolveStep(request.spec.steps?.[0], policy, request.status?.target);
+  if (step === undefined) {
+    return refused("TargetNotFound", "neither the step nor a policy names a workload");
+  }
+  const namespace = request.metadata.namespace ?? "";
+  const target: TargetKey = { group: "apps", kind: step.workload.kind, namespace, name: step.workload.name };
+  const serviceAccountName = executorName(input);
+  if (serviceAccountName === undefined) {
+    const message = "no ServiceAccount to act as: set serviceAccountName in the request or in its policy";
+    return { ...refused("ExecutorNotSet", message), target };
+  }
+  return {
+    kind: "Resolved",
+    serviceAccountName,
+    step,
+    target,
+    ...resolveVerification(input),
+    policyUid: copied?.policyUid ?? policy?.metadata.uid,
+    specDigest: digestOf(request.spec),
+  };
+}
+
+function executorName({ request, policy, defaultExecutor }: ResolveInput): string | undefined {
+  return (
+    request.status?.resolved?.serviceAccountName ??
+    request.spec.serviceAccountName ??
+    policy?.spec.serviceAccountName ??
+    defaultExecutor
+  );
+}
+
+function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, "verification" | "signals"> {
+  const copied = request.status?.resolved;
+  const matrix = policy?.spec.matrix ?? [];
+  const verification =
+    copied?.verification ?? request.spec.verification ?? policy?.spec.verification ?? DEFAULT_VERIFICATION;
+  const checks = (verification.checks ?? defaultChecks(matrix)).map((check) => bounded(check, matrix));
+  const signals = copied?.signals ?? policy?.spec.signals ?? [];
+  return {
+    verification: { ...verification, checks },
+    signals: signals.filter(({ name }) => checks.some(({ signal }) => signal?.name === name)),
+  };
+}
+
+function resolveStep(
+  step: RequestStep | undefined,
+  policy: RollbackPolicy | undefined,
+  recordedTarget: string | undefined,
+): ResolvedStep | undefined {
+  const name =
+    step?.workload?.name ?? policy?.spec.target.name ?? recordedTarget?.slice("Deployment/".length);
+  if (name === undefined) return undefined;
+  return {
+    name: step?.name ?? "application",
+    timeout: step?.timeout ?? DEFAULT_STEP_TIMEOUT,
+    workload: { kind: "Deployment", name, to: step?.workload?.to ?? { strategy: "LastKnownGood" } },
+  };
+}
+
+/** Pods, version, and each signal that a row names. */
+function defaultChecks(matrix: readonly MatrixRow[]): readonly VerificationCheck[] {
+  const signals = [...new Set(matrix.map(({ when }) => when.signal))];
+  return [
+    { name: "pods", pods: { ready: "All" } },
+    { name: "version", version: {} },
+    ...signals.map((name) => ({ name: freeName(name), signal: { name } })),
+  ];
+}
+
+/** A signal may be called like a built-in check. */
+function freeName(signal: string): string {
+  return signal === "pods" || signal === "version" ? `signal-${signal}`.slice(0, 63) : signal;
+}
+
+/** A signal check without a bound takes the strictest row of that signal. */
+function bounded(check: VerificationCheck, matrix: readonly MatrixRow[]): VerificationCheck {
+  const { signal } = check;
+  if (signal === undefined || signal.above !== undefined || signal.below !== undefined) return check;
+  const rows = matrix.filter(({ when }) => when.signal === signal.name);
+  const below = strictest(rows, "above", Math.min);
+  if (below !== undefined) return { ...check, signal: { ...signal, below } };
+  const above = strictest(rows, "below", Math.max);
+  return above === undefined ? check : { ...check, signal: { ...signal, above } };
+}
+
+function strictest(
+  rows: readonly MatrixRow[],
+  side: "above" | "below",
+  pick: (...values: number[]) => number,
+): string | undefined {
+  const bounds = rows.flatMap(({ when }) => when[side] ?? []);
+  const best = pick(...bounds.map(Number));
+  return bounds.find((bound) => Number(bound) === best);
+}
+
+function refused(reason: string, message: string) {
+  return { kind: "Refused", reason, message } as const;
+}

@@ -1,0 +1,103 @@
+import type { TargetKey } from "../../actions/action.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { microTime } from "../../kube/clock.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "../../kube/errors.ts";
+import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
+import { leaseType, type Lease } from "../../kube/well-known.ts";
+import { targetHash } from "../ledger/ledger.ts";
+import { isFinished } from "./phase.ts";
+
+/** Who holds a lock: never renewed, never expiring by time. */
+export interface LockHolder {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export type LockState =
+  | { readonly kind: "Held" }
+  /** Another request that is still running. */
+  | { readonly kind: "Busy"; readonly holder: LockHolder };
+
+/**
+ * One request per target, by a Lease in the operator's own namespace. It is stale when its holder is gone or
+ * finished, and is then taken over by compare-and-set.
+ */
+export class TargetLocks {
+  readonly #client: KubeClient;
+  readonly #namespace: string;
+
+  constructor(client: KubeClient, namespace: string) {
+    this.#client = client;
+    this.#namespace = namespace;
+  }
+
+  /** Takes the lock, or says who has it. Safe to repeat. Throws KubeError. */
+  async take(target: TargetKey, holder: LockHolder, now: number, signal: AbortSignal): Promise<LockState> {
+    const key = this.#keyOf(target);
+    try {
+      await this.#client.create(leaseType, { metadata: { ...key }, spec: specFor(holder, now) }, { signal });
+      return { kind: "Held" };
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+    const lease = await this.#client.tryGet(leaseType, key, { signal });
+    if (lease === undefined) return this.take(target, holder, now, signal);
+    const current = parseHolder(lease.spec?.holderIdentity);
+    if (current?.uid === holder.uid) return { kind: "Held" };
+    if (current !== undefined && (await this.#isRunning(current, signal))) {
+      return { kind: "Busy", holder: current };
+    }
+    return this.#takeOver(lease, holder, current ?? holder, now, signal);
+  }
+
+  /** Gives the lock back if this holder has it; a lock of somebody else is left alone. Throws KubeError. */
+  async release(target: TargetKey, holder: LockHolder, signal: AbortSignal): Promise<void> {
+    const key = this.#keyOf(target);
+    const lease = await this.#client.tryGet(leaseType, key, { signal });
+    if (lease === undefined || parseHolder(lease.spec?.holderIdentity)?.uid !== holder.uid) return;
+    const { uid, resourceVersion } = lease.metadata;
+    try {
+      await this.#client.delete(leaseType, key, { signal, preconditions: { uid, resourceVersion } });
+    } catch (error) {
+      // Somebody took it over in between: then it is not ours any more.
+      if (!isConflict(error) && !isNotFound(error)) throw error;
+    }
+  }
+
+  async #takeOver(
+    lease: Lease,
+    holder: LockHolder,
+    before: LockHolder,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<LockState> {
+    try {
+      await this.#client.replace(leaseType, { ...lease, spec: specFor(holder, now) }, { signal });
+      return { kind: "Held" };
+    } catch (error) {
+      if (!isConflict(error) && !isNotFound(error)) throw error;
+      return { kind: "Busy", holder: before };
+    }
+  }
+
+  async #isRunning(holder: LockHolder, signal: AbortSignal): Promise<boolean> {
+    const request = await this.#client.tryGet(ROLLBACK_REQUESTS, holder, { signal });
+    return request !== undefined && request.metadata.uid === holder.uid && !isFinished(request);
+  }
+
+  #keyOf(target: TargetKey) {
+    return { namespace: this.#namespace, name: `target-${targetHash(target)}` };
+  }
+}
+
+function specFor(holder: LockHolder, now: number) {
+  return { holderIdentity: `${holder.namespace}/${holder.name}/${holder.uid}`, acquireTime: microTime(now) };
+}
+
+function parseHolder(identity: string | undefined): LockHolder | undefined {
+  const [namespace, name, uid] = (identity ?? "").split("/");
+  return namespace === undefined || name === undefined || uid === undefined
+    ? undefined
+    : { namespace, name, uid };
+}

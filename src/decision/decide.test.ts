@@ -1,0 +1,305 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { decide, type Decision, type DecisionInput } from "./decide.ts";
+import { evaluateRows, statesOf, type RowEvaluation } from "./matrix.ts";
+import type { Row } from "./row.ts";
+import type { Sample, UnknownKind } from "./sample.ts";
+
+const STEP = 15_000;
+const START = Date.UTC(2026, 10, 22, 14, 0, 0);
+const CRITICAL: Row = {
+  name: "critical",
+  signal: "error-rate",
+  unit: "ratio",
+  comparison: "above",
+  threshold: 0.1,
+  forMs: 60_000,
+  severity: "SEV1",
+  action: "Rollback",
+};
+const ELEVATED: Row = { ...CRITICAL, name: "elevated", threshold: 0.05, severity: "SEV3", action: "Notify" };
+
+/** Error rates of one tick each, the release starting at the first; `undefined` is a sample without verdict. */
+function watch(
+  values: readonly (number | undefined)[],
+  rows = [CRITICAL, ELEVATED],
+  start = START,
+): RowEvaluation[] {
+  let evaluations: readonly RowEvaluation[] = [];
+  for (const [index, value] of values.entries()) {
+    const sample: Sample = value === undefined ? { kind: "NoData", detail: "" } : { kind: "Value", value };
+    const at = start + index * STEP;
+    evaluations = evaluateRows(rows, new Map([["error-rate", sample]]), statesOf(evaluations), at, STEP);
+  }
+  return [...evaluations];
+}
+
+/** Healthy, then broken from the second tick on; fires at the sixth. */
+const BROKEN = [0, 0.3, 0.3, 0.3, 0.3, 0.312];
+
+function input(change: Partial<DecisionInput> = {}): DecisionInput {
+  return {
+    now: START + 5 * STEP,
+    killSwitch: "Off",
+    policy: {
+      mode: "Enforce",
+      suspended: false,
+      executor: "rollback-executor",
+      intervalMs: STEP,
+      lookbackMs: 3_600_000,
+      settleMs: 60_000,
+      cooldownMs: 1_800_000,
+      maxPerDay: 3,
+      maxBreachAgeMs: 1_200_000,
+    },
+    release: { replicaSetUid: "rs-8", revision: 8, podTemplateHash: "h8", startedAt: START },
+    rollbackTarget: { revision: 7, replicaSetUid: "rs-7", podTemplateHash: "h7" },
+    ledger: { automaticRollbacks: [], requestsOfRelease: [], pendingRows: new Set() },
+    cluster: { automaticRollbacks: [], maxPerTenMinutes: 5 },
+    watchingSince: START - 3_600_000,
+    target: { uid: "uid-api", name: "api" },
+    evaluations: watch(BROKEN),
+    ...change,
+  };
+}
+
+function policy(change: Partial<DecisionInput["policy"]>): Partial<DecisionInput> {
+  return { policy: { ...input().policy, ...change } };
+}
+
+describe("decide", () => {
+  it("rolls back, with the sentence, the target and a name", () => {
+    const decision = decide(input());
+    expect(decision).toMatchObject({
+      kind: "Rollback",
+      row: { name: "critical", severity: "SEV1" },
+      value: 0.312,
+      onset: START + STEP,
+      to: { revision: 7 },
+      attempt: 1,
+      attribution: { verdict: "Likely" },
+      sentence: "error-rate 31.2% > 10% for 1m since 14:00:15, 15s after revision 8 started",
+    });
+    expect(decision.kind === "Rollback" && decision.requestName).toMatch(/^api-r8-/);
+  });
+
+  it("is quiet when nothing fires, and when the evaluations are old", () => {
+    expect(decide(input({ evaluations: watch([0, 0, 0]) }))).toEqual({ kind: "Quiet" });
+    expect(decide(input({ evaluations: [] }))).toEqual({ kind: "Quiet" });
+    expect(decide(input({ now: START + 5 * STEP + 3 * STEP + 1 })).kind).toBe("Quiet");
+  });
+
+  it("notifies for a weaker row", () => {
+    const decision = decide(input({ evaluations: watch([0, 0.07, 0.07, 0.07, 0.07, 0.07]) }));
+    expect(decision).toMatchObject({ kind: "Notify", row: { name: "elevated" } });
+  });
+
+  it.each<[string, string, Partial<DecisionInput>]>([
+    ["KillSwitch", "is on", { killSwitch: "On" }],
+    ["KillSwitch", "cannot be read", { killSwitch: "Unreadable" }],
+    ["Suspended", "suspended", policy({ suspended: true })],
+    ["ModeObserve", "only observes", policy({ mode: "Observe" })],
+    ["ExecutorNotSet", "serviceAccountName", policy({ executor: undefined })],
+    ["Settling", "allowed from 14:01:20", policy({ settleMs: 80_000 })],
+    ["BreachTooOld", "a person has to decide", { watchingSince: START + STEP + 1_200_001 }],
+    [
+      "Unattributed",
+      "investigate other causes",
+      { release: { replicaSetUid: "rs-8", revision: 8, podTemplateHash: "h8", startedAt: START + 2 * STEP } },
+    ],
+    [
+      "Unattributed",
+      "start of revision 8 was not seen",
+      { release: { replicaSetUid: "r", revision: 8, podTemplateHash: "h" } },
+    ],
+    ["Unattributed", "its beginning is not known", { evaluations: watch([0.3, 0.3, 0.3, 0.3, 0.3, 0.3]) }],
+    ["NoKnownGoodRevision", "known good", { rollbackTarget: undefined }],
+    [
+      "NothingToDo",
+      "already rolled back by api-r7-abc",
+      {
+        release: {
+          replicaSetUid: "rs-8",
+          revision: 8,
+          podTemplateHash: "h8",
+          startedAt: START,
+          productOfRollback: { request: "api-r7-abc" },
+        },
+      },
+    ],
+    [
+      "TargetBusy",
+      "r1 for this release is under way",
+      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", state: "Open" }] } },
+    ],
+    [
+      "AlreadyExecuted",
+      "r1 has acted",
+      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", state: "Applied" }] } },
+    ],
+    [
+      "Cooldown",
+      "allowed from 14:20:00",
+      { ledger: { ...input().ledger, automaticRollbacks: [START - 600_000, START - 7_200_000] } },
+    ],
+    [
+      "BudgetSpent",
+      "allowed from 2026-11-23T10:00:00Z",
+      {
+        ledger: {
+          ...input().ledger,
+          automaticRollbacks: [4, 3, 2, 26].map((hours) => START - hours * 3_600_000),
+        },
+      },
+    ],
+    ["BudgetSpent", "none is allowed", policy({ maxPerDay: 0 })],
+    [
+      "BlastRadius",
+      "allowed from 14:05:00",
+      {
+        cluster: {
+          automaticRollbacks: [START - 300_000, START - 100_000, START - 700_000],
+          maxPerTenMinutes: 2,
+        },
+      },
+    ],
+  ])("holds: %s (%s)", (reason, message, change) => {
+    const settled = change.policy === undefined ? policy({ settleMs: 30_000 }) : {};
+    const decision = decide(input({ ...settled, ...change }));
+    expect(decision).toMatchObject({ kind: "Hold", reason, message: expect.stringContaining(message) });
+  });
+
+  it("shows the first refusal, in the order of the chain", () => {
+    const held = decide(input({ killSwitch: "On", ...policy({ suspended: true, mode: "Observe" }) }));
+    expect(held).toMatchObject({ kind: "Hold", reason: "KillSwitch" });
+  });
+
+  it("goes on with an old breach whose row was pending in the ledger", () => {
+    const ledger = { ...input().ledger, pendingRows: new Set(["critical"]) };
+    expect(decide(input({ ledger, watchingSince: START + STEP + 1_200_001 })).kind).toBe("Rollback");
+  });
+
+  it("forgets what is older than the day and the ten minutes", () => {
+    const hoursAgo = (hours: number) => input().now - hours * 3_600_000;
+    const ledger = {
+      ...input().ledger,
+      automaticRollbacks: [hoursAgo(24), hoursAgo(25), hoursAgo(3), hoursAgo(2)],
+    };
+    const cluster = {
+      automaticRollbacks: [input().now - 600_000, input().now - 599_999],
+      maxPerTenMinutes: 2,
+    };
+    expect(decide(input({ ledger, cluster })).kind).toBe("Rollback");
+  });
+
+  it("counts attempts: one that ended before it applied anything allows another", () => {
+    const ledger = {
+      ...input().ledger,
+      requestsOfRelease: [{ name: "r1", state: "EndedUnapplied" as const }],
+    };
+    expect(decide(input({ ledger }))).toMatchObject({ kind: "Rollback", attempt: 2 });
+  });
+
+  it("lets no row that was breaching before the release hide one that the release broke", () => {
+    const latency: Row = { ...CRITICAL, name: "latency", signal: "p95", unit: "seconds", threshold: 5 };
+    let evaluations: readonly RowEvaluation[] = [];
+    for (let index = -3; index <= 5; index += 1) {
+      const samples = new Map<string, Sample>([
+        ["error-rate", { kind: "Value", value: index === -3 ? 0 : 0.5 }],
+        ["p95", { kind: "Value", value: index <= 0 ? 1 : 9 }],
+      ]);
+      const at = START + index * STEP;
+      evaluations = evaluateRows([CRITICAL, latency], samples, statesOf(evaluations), at, STEP);
+    }
+    expect(decide(input({ evaluations }))).toMatchObject({ kind: "Rollback", row: { name: "latency" } });
+    const onlyOld = evaluations.filter(({ row }) => row.name === "critical");
+    expect(decide(input({ evaluations: onlyOld }))).toMatchObject({ kind: "Hold", reason: "Unattributed" });
+  });
+
+  it("does not notify while the release settles or the policy is suspended", () => {
+    const evaluations = watch(BROKEN, [ELEVATED]);
+    expect(decide(input({ evaluations })).kind).toBe("Notify");
+    expect(decide(input({ evaluations, ...policy({ settleMs: 80_000 }) })).kind).toBe("Quiet");
+    expect(decide(input({ evaluations, ...policy({ suspended: true }) })).kind).toBe("Quiet");
+    expect(decide(input({ evaluations, ...policy({ mode: "Observe" }) })).kind).toBe("Notify");
+  });
+});
+
+describe("decide, always", () => {
+  const value = fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined });
+  const unknownKind = fc.constantFrom<UnknownKind>(
+    "NoData",
+    "Stale",
+    "NaN",
+    "InsufficientTraffic",
+    "Unproven",
+    "Ambiguous",
+    "Error",
+  );
+
+  function acts(decision: Decision): boolean {
+    return decision.kind === "Rollback";
+  }
+
+  it("never acts on a sample without a verdict, whatever came before", () => {
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 20 }), unknownKind, (values, kind) => {
+        const before = watch([0, ...values]);
+        const at = START + (values.length + 1) * STEP;
+        const sample: Sample = { kind, detail: "" };
+        const evaluations = evaluateRows(
+          [CRITICAL, ELEVATED],
+          new Map([["error-rate", sample]]),
+          statesOf(before),
+          at,
+          STEP,
+        );
+        expect(decide(input({ now: at, evaluations }))).toEqual({ kind: "Quiet" });
+      }),
+    );
+  });
+
+  it("acts only when every condition of the scope holds, and decides the same twice", () => {
+    const time = fc.integer({ min: START - 7_200_000, max: START + 7_200_000 });
+    const scene = fc.record({
+      values: fc.array(fc.constantFrom(0, 0.3, 0.3, 0.3, undefined), { minLength: 1, maxLength: 14 }),
+      startedAt: fc.option(time, { nil: undefined }),
+      rollbacks: fc.array(time, { maxLength: 5 }),
+      killSwitch: fc.constantFrom("Off" as const, "On" as const, "Unreadable" as const),
+      mode: fc.constantFrom("Enforce" as const, "Observe" as const),
+      suspended: fc.boolean(),
+      executor: fc.constantFrom(undefined, "rollback-executor"),
+      good: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(scene, ({ values, startedAt, rollbacks, killSwitch, mode, suspended, executor, good }) => {
+        const now = START + (values.length - 1) * STEP;
+        const given = input({
+          now,
+          killSwitch,
+          evaluations: watch(values),
+          release: { replicaSetUid: "rs-8", revision: 8, podTemplateHash: "h8", startedAt },
+          rollbackTarget: good ? input().rollbackTarget : undefined,
+          ledger: { ...input().ledger, automaticRollbacks: rollbacks },
+          ...policy({ mode, suspended, executor }),
+        });
+        const decision = decide(given);
+        expect(decide(given)).toEqual(decision);
+        if (decision.kind === "Rollback") {
+          expect({ killSwitch, mode, suspended, executor, good }).toEqual({
+            killSwitch: "Off",
+            mode: "Enforce",
+            suspended: false,
+            executor: "rollback-executor",
+            good: true,
+          });
+          expect(decision.onset).toBeGreaterThanOrEqual(startedAt!);
+          expect(now - startedAt!).toBeLessThanOrEqual(3_600_000);
+          expect(values.at(-1)).toBe(0.3);
+        }
+        expect(acts(decision) && rollbacks.some((at) => now - at < 1_800_000)).toBe(false);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

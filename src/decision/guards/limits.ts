@@ -1,0 +1,83 @@
+import { clockTime, formatSpan } from "../sentence.ts";
+import { ALLOWED, refused, type GuardInput, type GuardResult } from "./guard.ts";
+
+/** How often automatic rollbacks may happen. */
+
+const DAY_MS = 86_400_000;
+const TEN_MINUTES_MS = 600_000;
+
+export function releaseWasNotRolledBackYet({ ledger }: GuardInput): GuardResult {
+  const open = ledger.requestsOfRelease.find(({ state }) => state === "Open");
+  if (open !== undefined) {
+    return refused("TargetBusy", `request ${open.name} for this release is under way`);
+  }
+  const applied = ledger.requestsOfRelease.find(({ state }) => state === "Applied");
+  return applied === undefined
+    ? ALLOWED
+    : refused(
+        "AlreadyExecuted",
+        `request ${applied.name} has acted on this release; a release is rolled back automatically once`,
+      );
+}
+
+export function cooldownIsOver({ ledger, policy, now }: GuardInput): GuardResult {
+  if (ledger.automaticRollbacks.length === 0) {
+    return ALLOWED;
+  }
+  const last = Math.max(...ledger.automaticRollbacks);
+  const over = last + policy.cooldownMs;
+  return now < over
+    ? refused(
+        "Cooldown",
+        `automatic rollback at ${clockTime(last, now)}, cool-down of ${formatSpan(policy.cooldownMs)}: allowed from ${clockTime(over, now)}`,
+        over,
+      )
+    : ALLOWED;
+}
+
+export function dailyBudgetIsLeft({ ledger, policy, now }: GuardInput): GuardResult {
+  return withinLimit({
+    times: ledger.automaticRollbacks,
+    now,
+    spanMs: DAY_MS,
+    limit: policy.maxPerDay,
+    reason: "BudgetSpent",
+    what: "automatic rollbacks of this target",
+    limitName: "maxPerDay",
+  });
+}
+
+export function clusterIsNotRollingBackTooMuch({ cluster, now }: GuardInput): GuardResult {
+  return withinLimit({
+    times: cluster.automaticRollbacks,
+    now,
+    spanMs: TEN_MINUTES_MS,
+    limit: cluster.maxPerTenMinutes,
+    reason: "BlastRadius",
+    what: "automatic rollbacks in the cluster",
+    limitName: "the administrator's limit",
+  });
+}
+
+interface Limit {
+  readonly times: readonly number[];
+  readonly now: number;
+  readonly spanMs: number;
+  readonly limit: number;
+  readonly reason: "BudgetSpent" | "BlastRadius";
+  readonly what: string;
+  readonly limitName: string;
+}
+
+/** Allowed again when so many have left the span that fewer than `limit` remain; never when the limit is zero. */
+function withinLimit({ times, now, spanMs, limit, reason, what, limitName }: Limit): GuardResult {
+  const recent = times.filter((time) => now - time < spanMs).toSorted((a, b) => a - b);
+  if (recent.length < limit) {
+    return ALLOWED;
+  }
+  const blocking = recent[recent.length - limit];
+  const used = `${recent.length} ${what} in the last ${formatSpan(spanMs)}, ${limitName} is ${limit}`;
+  return limit <= 0 || blocking === undefined
+    ? refused(reason, `${used}: none is allowed`)
+    : refused(reason, `${used}: allowed from ${clockTime(blocking + spanMs, now)}`, blocking + spanMs);
+}

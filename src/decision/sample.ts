@@ -1,0 +1,32 @@
+/**
+ * One measurement of one signal. Only exactly one finite, fresh number with enough traffic is a Value;
+ * every other class is "no verdict" and never moves a window towards firing.
+ */
+export type Sample = ValueSample | UnknownSample;
+
+export interface ValueSample {
+  readonly kind: "Value";
+  /** In the signal's base unit: ratio 0..1, seconds, or a plain count. */
+  readonly value: number;
+  /** Requests seen in the window; absent where the source has no such notion. */
+  readonly requests?: number;
+  /** Something a person should see beside the value, e.g. that no bad series exists yet. */
+  readonly note?: string;
+}
+
+export interface UnknownSample {
+  readonly kind: UnknownKind;
+  /** For people: what was missing, without credentials. */
+  readonly detail: string;
+}
+
+export type UnknownKind =
+  "NoData" | "Stale" | "NaN" | "InsufficientTraffic" | "Unproven" | "Ambiguous" | "Error";
+
+/** A sample and the instant it speaks about (ms since the epoch). */
+export interface TimedSample {
+  readonly at: number;
+  readonly sample: Sample;
+}
+
+export type Verdict = "Breach" | "Ok" | "None";

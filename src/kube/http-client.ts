@@ -1,0 +1,250 @@
+import type {
+  AccessAnswer,
+  AccessAttributes,
+  CallOptions,
+  DeleteOptions,
+  KubeClient,
+  ListOptions,
+  PatchOptions,
+  WatchOptions,
+  WriteOptions,
+} from "./client.ts";
+import type { Clock } from "./clock.ts";
+import { isNotFound } from "./errors.ts";
+import {
+  objectKey,
+  resourceName,
+  type KubeObject,
+  type NewObject,
+  type ObjectKey,
+  type ResourceType,
+} from "./objects.ts";
+import { checkRawPath, collectionPath, collectionTarget, objectPath, targetOf } from "./paths.ts";
+import { listPages, collectPages } from "./list.ts";
+import { impersonationHeaders } from "./impersonation.ts";
+import { patchBody, type Patch } from "./patch.ts";
+import type { ResourceCall, Transport } from "./transport.ts";
+import { decodeWatch } from "./watch.ts";
+import { selfSubjectAccessReviewType, type SelfSubjectAccessReview } from "./well-known.ts";
+
+type Headers = readonly (readonly [string, string])[];
+
+/** The server then leaves everything but the metadata out. */
+const PARTIAL_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/** A client over a transport, acting as the transport's own identity. */
+export function createKubeClient(options: {
+  readonly transport: Transport;
+  readonly clock: Clock;
+}): KubeClient {
+  return clientWith(options.transport, options.clock, []);
+}
+
+function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeClient {
+  function send(type: ResourceType, call: ResourceCall, options: CallOptions): Promise<unknown> {
+    const { signal, deadlineMs } = options;
+    return transport.request({ ...call, headers, resource: resourceName(type), signal, deadlineMs });
+  }
+
+  async function get<T extends KubeObject>(
+    type: ResourceType<T>,
+    key: ObjectKey,
+    options: CallOptions,
+  ): Promise<T> {
+    const call = {
+      method: "GET",
+      path: objectPath(type, key),
+      idempotent: true,
+      verb: "get",
+      target: targetOf(type, key),
+    } as const;
+    return (await send(type, call, options)) as T;
+  }
+
+  async function getMetadata(type: ResourceType, key: ObjectKey, options: CallOptions): Promise<KubeObject> {
+    const { signal, deadlineMs } = options;
+    const answer = await transport.request({
+      method: "GET",
+      path: objectPath(type, key),
+      headers: [...headers, ["accept", PARTIAL_METADATA]],
+      idempotent: true,
+      verb: "get",
+      resource: resourceName(type),
+      target: targetOf(type, key),
+      signal,
+      deadlineMs,
+    });
+    return answer as KubeObject;
+  }
+
+  async function tryGet<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: CallOptions) {
+    try {
+      return await get(type, key, options);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  function pages<T extends KubeObject>(type: ResourceType<T>, options: ListOptions) {
+    return listPages<T>(type, options, (call) => send(type, call, options));
+  }
+
+  function watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions) {
+    const namespace = options.namespace ?? "";
+    const path = collectionPath(type, namespace);
+    const target = collectionTarget(type, namespace);
+    const query = {
+      watch: "1",
+      allowWatchBookmarks: "true",
+      resourceVersion: options.resourceVersion,
+      timeoutSeconds: String(options.timeoutSeconds),
+      labelSelector: options.labelSelector,
+      fieldSelector: options.fieldSelector,
+    };
+    const call = { method: "GET", path, query, headers, idempotent: true, verb: "watch", target } as const;
+    return decodeWatch<T>({
+      identity: { verb: "watch", target, path, write: false },
+      clock,
+      stallMs: options.stallMs,
+      onOpen: options.onOpen,
+      signal: options.signal,
+      open: (signal) => transport.stream({ ...call, resource: resourceName(type), signal }),
+    });
+  }
+
+  async function create<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: NewObject<T>,
+    options: WriteOptions,
+  ) {
+    const { namespace = "", name, generateName = "" } = object.metadata;
+    const call = {
+      method: "POST",
+      path: collectionPath(type, namespace),
+      query: writeQuery(options),
+      body: { ...object, apiVersion: type.apiVersion, kind: type.kind },
+      idempotent: false,
+      write: options.dryRun !== true,
+      verb: "create",
+      target: targetOf(type, { namespace, name: name ?? `${generateName}*` }),
+    } as const;
+    return (await send(type, call, options)) as T;
+  }
+
+  async function put<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    options: WriteOptions,
+    subresource?: "status",
+  ): Promise<T> {
+    const key = objectKey(object);
+    const call = {
+      method: "PUT",
+      path: objectPath(type, key, subresource),
+      query: writeQuery(options),
+      body: object,
+      // A retry after a lost answer would meet its own write as a conflict, and a conflict means "someone else".
+      idempotent: false,
+      write: options.dryRun !== true,
+      verb: "replace",
+      target: targetOf(type, key, subresource),
+    } as const;
+    return (await send(type, call, options)) as T;
+  }
+
+  async function patch<T extends KubeObject>(
+    type: ResourceType<T>,
+    key: ObjectKey,
+    patch: Patch,
+    options: PatchOptions,
+  ): Promise<T> {
+    const call = {
+      method: "PATCH",
+      path: objectPath(type, key, options.subresource),
+      query: { ...writeQuery(options), force: options.force === true ? "true" : undefined },
+      ...patchBody(type, patch),
+      idempotent: options.idempotent ?? patch.kind === "apply",
+      write: options.dryRun !== true,
+      verb: "patch",
+      target: targetOf(type, key, options.subresource),
+    } as const;
+    return (await send(type, call, options)) as T;
+  }
+
+  async function remove(type: ResourceType, key: ObjectKey, options: DeleteOptions): Promise<void> {
+    const call = {
+      method: "DELETE",
+      path: objectPath(type, key),
+      body: {
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        preconditions: options.preconditions,
+        propagationPolicy: options.propagation,
+        dryRun: options.dryRun === true ? ["All"] : undefined,
+      },
+      // With a UID a second try can only meet the same object; without, it could hit a successor of the same name.
+      idempotent: options.preconditions?.uid !== undefined,
+      write: options.dryRun !== true,
+      verb: "delete",
+      target: targetOf(type, key),
+    } as const;
+    await send(type, call, options);
+  }
+
+  async function canI(attributes: AccessAttributes, options: CallOptions): Promise<AccessAnswer> {
+    const type = selfSubjectAccessReviewType;
+    const call = {
+      method: "POST",
+      path: collectionPath(type, ""),
+      body: { apiVersion: type.apiVersion, kind: type.kind, spec: { resourceAttributes: attributes } },
+      idempotent: true,
+      write: false,
+      verb: "create",
+      target: resourceName(type),
+    } as const;
+    const { status } = (await send(type, call, options)) as SelfSubjectAccessReview;
+    return { allowed: status?.allowed === true, reason: status?.reason || status?.evaluationError || "" };
+  }
+
+  function getPath(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    options: CallOptions,
+  ): Promise<unknown> {
+    const { signal, deadlineMs } = options;
+    return transport.request({
+      method: "GET",
+      path: checkRawPath(path),
+      query,
+      headers: [...headers, ["accept", "application/json, */*"]],
+      signal,
+      deadlineMs,
+      idempotent: true,
+      verb: "get",
+      resource: "raw",
+      target: path,
+    });
+  }
+
+  return {
+    as: (serviceAccount) => clientWith(transport, clock, impersonationHeaders(serviceAccount)),
+    get,
+    getMetadata,
+    tryGet,
+    pages,
+    list: (type, options) => collectPages(() => pages(type, options)),
+    watch,
+    create,
+    replace: (type, object, options) => put(type, object, options),
+    replaceStatus: (type, object, options) => put(type, object, options, "status"),
+    patch,
+    delete: remove,
+    canI,
+    getPath,
+  };
+}
+
+function writeQuery(options: WriteOptions): Record<string, string | undefined> {
+  return { dryRun: options.dryRun === true ? "All" : undefined, fieldManager: options.fieldManager };
+}

@@ -1,0 +1,40 @@
+import { API_VERSION } from "../crds/common.ts";
+import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
+import type { RollbackPolicySpec, RollbackPolicyStatus } from "../crds/rollback-policy.ts";
+import type { RollbackRequestSpec, RollbackRequestStatus } from "../crds/rollback-request.ts";
+import { defineResource, type KubeObject } from "./objects.ts";
+
+export interface RollbackPolicy extends KubeObject {
+  readonly spec: RollbackPolicySpec;
+  readonly status?: RollbackPolicyStatus;
+}
+
+export interface RollbackRequest extends KubeObject {
+  readonly spec: RollbackRequestSpec;
+  readonly status?: RollbackRequestStatus;
+}
+
+export interface RollbackLedger extends KubeObject {
+  readonly spec: RollbackLedgerSpec;
+}
+
+export const ROLLBACK_POLICIES = defineResource<RollbackPolicy>({
+  apiVersion: API_VERSION,
+  kind: "RollbackPolicy",
+  plural: "rollbackpolicies",
+  namespaced: true,
+});
+
+export const ROLLBACK_REQUESTS = defineResource<RollbackRequest>({
+  apiVersion: API_VERSION,
+  kind: "RollbackRequest",
+  plural: "rollbackrequests",
+  namespaced: true,
+});
+
+export const ROLLBACK_LEDGERS = defineResource<RollbackLedger>({
+  apiVersion: API_VERSION,
+  kind: "RollbackLedger",
+  plural: "rollbackledgers",
+  namespaced: true,
+});

@@ -1,0 +1,113 @@
+import type { Sample } from "../decision/sample.ts";
+import type { Element } from "./answer.ts";
+import type { FreeQuery, QuantileQuery, RatioQuery } from "./signal-query.ts";
+
+/** Answers to samples: pure, the same for one instant and for every step of a range. */
+
+type Elements = readonly Element[];
+type Reading =
+  { readonly kind: "One"; readonly value: number } | { readonly kind: "Unknown"; readonly sample: Sample };
+
+/** `unproven` says what is missing before "no bad series" may be read as zero; undefined when all was seen. */
+export function classifyRatio(
+  query: RatioQuery,
+  bad: Elements,
+  total: Elements,
+  unproven: string | undefined,
+): Sample {
+  const all = readOne(total, "ratio.total");
+  if (all.kind === "Unknown") {
+    return all.sample;
+  }
+  const requests = requestsOf(all.value, query.windowMs);
+  if (isThin(requests, query)) {
+    return thinTraffic(requests, query);
+  }
+  if (bad.length === 0) {
+    return unproven === undefined
+      ? { kind: "Value", value: 0, requests, note: "no series matches ratio.bad: read as 0" }
+      : { kind: "Unproven", detail: unproven };
+  }
+  const failed = readOne(bad, "ratio.bad");
+  if (failed.kind === "Unknown") {
+    return failed.sample;
+  }
+  return finite((failed.value / all.value) * query.scale, requests);
+}
+
+export function classifyQuantile(query: QuantileQuery, value: Elements, count: Elements): Sample {
+  const all = readOne(count, "the histogram's count");
+  if (all.kind === "Unknown") {
+    return all.sample;
+  }
+  const requests = requestsOf(all.value, query.windowMs);
+  if (isThin(requests, query)) {
+    return thinTraffic(requests, query);
+  }
+  const quantile = readOne(value, "the histogram's buckets");
+  return quantile.kind === "Unknown" ? quantile.sample : finite(quantile.value * query.scale, requests);
+}
+
+/** `freshness` holds the timestamp, in seconds, of the newest sample behind the value. */
+export function classifyFree(query: FreeQuery, value: Elements, freshness: Elements, atMs: number): Sample {
+  const result = readOne(value, "the query");
+  if (result.kind === "Unknown") {
+    return result.sample;
+  }
+  const newest = freshness[0];
+  if (newest === undefined || !Number.isFinite(newest.value)) {
+    return { kind: "Stale", detail: "the query has a value, but no series behind it has a sample" };
+  }
+  const ageMs = atMs - newest.value * 1000;
+  if (ageMs >= query.freshWithinMs) {
+    const limit = `${query.freshWithinMs / 1000}s`;
+    return {
+      kind: "Stale",
+      detail: `the newest sample is ${(ageMs / 1000).toFixed(1)}s old, more than ${limit}`,
+    };
+  }
+  return finite(result.value * query.scale, undefined);
+}
+
+function readOne(elements: Elements, what: string): Reading {
+  const [first, ...rest] = elements;
+  if (first === undefined) {
+    return { kind: "Unknown", sample: { kind: "NoData", detail: `${what} has no series` } };
+  }
+  if (rest.length > 0) {
+    const detail = `${what} gives ${elements.length} series, exactly one is needed`;
+    return { kind: "Unknown", sample: { kind: "Ambiguous", detail } };
+  }
+  if (!Number.isFinite(first.value)) {
+    return { kind: "Unknown", sample: notFinite(first.value, what) };
+  }
+  return { kind: "One", value: first.value };
+}
+
+function finite(value: number, requests: number | undefined): Sample {
+  if (!Number.isFinite(value)) {
+    return notFinite(value, "the result");
+  }
+  return requests === undefined ? { kind: "Value", value } : { kind: "Value", value, requests };
+}
+
+function notFinite(value: number, what: string): Sample {
+  return { kind: "NaN", detail: `${what} gives ${value}, which is not a finite number` };
+}
+
+/** No request at all is no traffic, even where the policy asks for none: there is no share of nothing. */
+function isThin(requests: number, query: RatioQuery | QuantileQuery): boolean {
+  return requests <= 0 || requests < query.minimumRequests;
+}
+
+function thinTraffic(requests: number, query: RatioQuery | QuantileQuery): Sample {
+  const seen = Math.round(requests * 10) / 10;
+  return {
+    kind: "InsufficientTraffic",
+    detail: `${seen} requests in the window, minimumRequests is ${query.minimumRequests}`,
+  };
+}
+
+function requestsOf(perSecond: number, windowMs: number): number {
+  return (perSecond * windowMs) / 1000;
+}

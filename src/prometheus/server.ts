@@ -1,0 +1,38 @@
+/** A server of the administrator's configuration, as this folder reads it. Lengths in ms. */
+export interface PrometheusServer {
+  readonly name: string;
+  /** Base address; a path prefix is kept. */
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Read again for every request: mounted tokens are replaced while we run. */
+  readonly bearerTokenFile?: string | undefined;
+  readonly scrapeIntervalMs: number;
+  /** Forced into every selector with the policy's namespace as its value. */
+  readonly namespaceLabel?: string | undefined;
+  /** False refuses free queries. */
+  readonly allowQuery?: boolean | undefined;
+}
+
+/** A server as the configuration file gives it, durations already in ms; an empty namespaceLabel forces none. */
+export interface ServerConfig {
+  readonly name: string;
+  readonly url: string;
+  readonly scrapeInterval: number;
+  readonly timeout: number;
+  readonly namespaceLabel: string;
+  readonly bearerTokenFile?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function serverFromConfig(config: ServerConfig): PrometheusServer {
+  return {
+    name: config.name,
+    url: config.url,
+    timeoutMs: config.timeout,
+    headers: config.headers,
+    bearerTokenFile: config.bearerTokenFile,
+    scrapeIntervalMs: config.scrapeInterval,
+    namespaceLabel: config.namespaceLabel === "" ? undefined : config.namespaceLabel,
+  };
+}

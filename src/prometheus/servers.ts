@@ -1,0 +1,58 @@
+import type { Dispatcher } from "undici";
+import type { Sample } from "../decision/sample.ts";
+import type { MonotonicClock } from "./breaker.ts";
+import { PrometheusClient } from "./client.ts";
+import { Sampler } from "./sampler.ts";
+import { serverFromConfig, type PrometheusServer, type ServerConfig } from "./server.ts";
+import { buildSignalQuery, type SignalSpec } from "./signal-query.ts";
+
+export interface ServerEntry {
+  readonly server: PrometheusServer;
+  readonly sampler: Sampler;
+}
+
+/** The admin's servers by name. */
+export class PrometheusServers {
+  readonly #entries: ReadonlyMap<string, ServerEntry>;
+
+  constructor(configs: readonly ServerConfig[], dispatcher: Dispatcher, clock: MonotonicClock) {
+    this.#entries = new Map(
+      configs.map((config) => {
+        const server = serverFromConfig(config);
+        return [
+          config.name,
+          { server, sampler: new Sampler(new PrometheusClient(server, dispatcher, clock), clock) },
+        ];
+      }),
+    );
+  }
+
+  get(name: string): ServerEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** For messages: what a policy may name. */
+  names(): readonly string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** One sample of a signal at an instant (ms since the epoch); a signal that cannot be asked is an Error sample. */
+  async sampleOnce(
+    spec: SignalSpec & { readonly prometheus: { readonly server: string } },
+    namespace: string,
+    atMs: number,
+    signal: AbortSignal,
+  ): Promise<Sample> {
+    const entry = this.get(spec.prometheus.server);
+    if (entry === undefined) return { kind: "Error", detail: this.unknownServer(spec.prometheus.server) };
+    const query = buildSignalQuery(spec, entry.server, namespace);
+    if (query.kind === "Refused") return { kind: "Error", detail: query.message };
+    return entry.sampler.sample(query.value, atMs, signal);
+  }
+
+  unknownServer(name: string): string {
+    const known = this.names();
+    const list = known.length === 0 ? "none is configured" : `configured are: ${known.join(", ")}`;
+    return `the operator's configuration has no Prometheus server "${name}" (${list})`;
+  }
+}

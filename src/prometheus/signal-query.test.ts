@@ -1,0 +1,130 @@
+import { describe, expect, it } from "@jest/globals";
+import type { PrometheusServer } from "./server.ts";
+import { buildSignalQuery, unitOf, type SignalSpec } from "./signal-query.ts";
+
+const SERVER: PrometheusServer = {
+  name: "default",
+  url: "http://prometheus:9090",
+  timeoutMs: 5000,
+  scrapeIntervalMs: 15_000,
+};
+const FORCED: PrometheusServer = { ...SERVER, namespaceLabel: "namespace" };
+const match = { app: "api" };
+const ratio = { bad: 'requests_total{status=~"5.."}', total: "requests_total", window: "1m" };
+
+function build(
+  prometheus: Partial<SignalSpec["prometheus"]>,
+  server = FORCED,
+  extra: Partial<SignalSpec> = {},
+) {
+  const spec: SignalSpec = { name: "errors", prometheus: { minimumRequests: 50, ...prometheus }, ...extra };
+  return buildSignalQuery(spec, server, "shop");
+}
+
+describe("ratio", () => {
+  it("is the rates of bad and total, with what proves an empty bad", () => {
+    expect(build({ ratio, match })).toEqual({
+      kind: "Parsed",
+      value: {
+        kind: "ratio",
+        signal: "errors",
+        unit: "ratio",
+        scale: 1,
+        bad: 'sum by (app, namespace) (rate(requests_total{status=~"5..",app="api",namespace="shop"}[1m]))',
+        total: 'sum by (app, namespace) (rate(requests_total{app="api",namespace="shop"}[1m]))',
+        windowMs: 60_000,
+        minimumRequests: 50,
+        proofs: [
+          {
+            query: 'count(requests_total{app="api",namespace="shop",status!=""})',
+            missing:
+              'no series of requests_total{app="api",namespace="shop"} has the label "status" that ratio.bad names',
+          },
+        ],
+      },
+    });
+  });
+
+  it("works without match and without a forced label", () => {
+    const built = build({ ratio }, SERVER);
+    expect(built.kind === "Parsed" && built.value).toMatchObject({
+      total: "sum by () (rate(requests_total[1m]))",
+    });
+  });
+
+  it("asks for the metric itself when bad has one of its own", () => {
+    const built = build({ ratio: { ...ratio, bad: 'errors_total{type="x"}' }, match }, SERVER);
+    expect(built.kind === "Parsed" && built.value).toMatchObject({
+      proofs: [
+        { query: 'count(errors_total{app="api"})' },
+        { query: 'count(requests_total{app="api",type!=""}) or count(errors_total{app="api",type!=""})' },
+      ],
+    });
+  });
+});
+
+describe("quantile", () => {
+  it("is the quantile of the summed buckets and the count", () => {
+    const quantile = { quantile: "0.95", histogram: 'latency_seconds{route="/"}', window: "90s" };
+    expect(build({ quantile }, SERVER)).toMatchObject({
+      kind: "Parsed",
+      value: {
+        unit: "seconds",
+        value: 'histogram_quantile(0.95, sum by (le) (rate(latency_seconds_bucket{route="/"}[1m30s])))',
+        count: 'sum by () (rate(latency_seconds_count{route="/"}[1m30s]))',
+        buckets: 'count by (le) (latency_seconds_bucket{route="/"})',
+      },
+    });
+  });
+
+  it("converts milliseconds", () => {
+    const spec: SignalSpec = {
+      name: "p95",
+      unit: "milliseconds",
+      prometheus: { minimumRequests: 0, quantile: { quantile: "0.5", histogram: "x", window: "1m" } },
+    };
+    expect(unitOf(spec)).toBe("seconds");
+    const built = buildSignalQuery(spec, SERVER, "shop");
+    expect(built.kind === "Parsed" && built.value).toMatchObject({ unit: "seconds", scale: 0.001 });
+  });
+});
+
+describe("free query", () => {
+  it("is forced, with the newest samples of its selectors", () => {
+    expect(build({ query: "max(a) / max(b)" })).toMatchObject({
+      kind: "Parsed",
+      value: {
+        kind: "query",
+        unit: "count",
+        value: 'max(a{namespace="shop"}) / max(b{namespace="shop"})',
+        freshness:
+          'min(max(timestamp(a{namespace="shop"})) or label_replace(max(timestamp(b{namespace="shop"})), "selector", "2", "", ""))',
+        freshWithinMs: 37_500,
+      },
+    });
+  });
+
+  it("takes the named freshness selector", () => {
+    expect(build({ query: "max(a)", freshness: "heartbeat" })).toMatchObject({
+      value: { freshness: 'max(timestamp(heartbeat{namespace="shop"}))' },
+    });
+  });
+});
+
+describe("refusals", () => {
+  it.each([
+    [build({ ratio: { ...ratio, window: "59s" } }), "the smallest valid window is 1m"],
+    [build({ ratio: { ...ratio, window: "soon" } }), "is not a duration"],
+    [build({ ratio: { ...ratio, bad: "rate(x[1m])" } }), "ratio.bad: "],
+    [build({ ratio: { ...ratio, total: 'x{namespace="other"}' } }), '"namespace"'],
+    [build({ ratio, match: { namespace: "other" } }), "match.namespace must be"],
+    [build({ quantile: { quantile: "1.5", histogram: "x", window: "1m" } }), "between 0 and 1"],
+    [build({ quantile: { quantile: "0.5", histogram: "x_bucket", window: "1m" } }), "without _bucket"],
+    [build({ query: "a" }, { ...SERVER, allowQuery: false }), "does not allow free queries"],
+    [build({ query: "a", freshness: "max(a)" }), "freshness: "],
+    [build({}), "exactly one of"],
+  ])("%#", (built, message) => {
+    expect(built).toEqual({ kind: "Refused", message: expect.stringContaining(message) });
+    expect(built.kind === "Refused" && built.message).toMatch(/^signal errors: /);
+  });
+});

@@ -1,0 +1,147 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { RequestObservation } from "../kube/transport.ts";
+import type { WorkQueueHooks } from "../kube/work-queue.ts";
+
+const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Every metric of the operator; the only module that knows prom-client. Labels are bounded sets. */
+export interface Metrics {
+  render(): Promise<{ readonly contentType: string; readonly text: string }>;
+  apiRequest(observation: RequestObservation): void;
+  queueHooks(name: string): WorkQueueHooks;
+  leading(isLeader: boolean): void;
+  requestFinished(fact: { readonly trigger: string; readonly result: string }): void;
+  stepFinished(fact: { readonly action: string; readonly result: string; readonly seconds: number }): void;
+  decision(fact: { readonly action: string; readonly verdict: string }): void;
+  sample(state: string): void;
+  policies(counts: ReadonlyMap<string, number>): void;
+  detection(seconds: number): void;
+  recovery(seconds: number): void;
+  prometheusQuery(fact: { readonly server: string; readonly result: string; readonly seconds: number }): void;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const apiRequests = new Counter({
+    name: "rest_client_requests_total",
+    help: "Requests to the API server by verb, resource and code.",
+    labelNames: ["verb", "resource", "code"],
+    registers,
+  });
+  const apiSeconds = new Histogram({
+    name: "rest_client_request_duration_seconds",
+    help: "Latency of requests to the API server.",
+    labelNames: ["verb"],
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const leader = new Gauge({
+    name: "leader_election_master_status",
+    help: "1 while this process leads.",
+    registers,
+  });
+  const requests = new Counter({
+    name: "rollback_requests_total",
+    help: "RollbackRequests that ended, by trigger and result.",
+    labelNames: ["trigger", "result"],
+    registers,
+  });
+  const steps = new Histogram({
+    name: "rollback_step_duration_seconds",
+    help: "From the announcement of a step to its end.",
+    labelNames: ["action", "result"],
+    buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600],
+    registers,
+  });
+  const decisions = new Counter({
+    name: "rollback_decisions_total",
+    help: "Decisions of policies by action and verdict.",
+    labelNames: ["action", "verdict"],
+    registers,
+  });
+  const samples = new Counter({
+    name: "rollback_samples_total",
+    help: "Samples of signals by state.",
+    labelNames: ["state"],
+    registers,
+  });
+  const policies = new Gauge({
+    name: "rollback_policies",
+    help: "Policies by state.",
+    labelNames: ["state"],
+    registers,
+  });
+  const detection = new Histogram({
+    name: "rollback_detection_seconds",
+    help: "From the first breach that fires a row to the decision, without the row's own `for`.",
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const recovery = new Histogram({
+    name: "rollback_recovery_seconds",
+    help: "From the first breach to the end of the verification.",
+    buckets: [10, 30, 60, 120, 300, 600, 1200, 3600],
+    registers,
+  });
+  const prometheus = new Histogram({
+    name: "rollback_prometheus_query_duration_seconds",
+    help: "Queries to Prometheus servers by server and result.",
+    labelNames: ["server", "result"],
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const queueHooks = createQueueHooks(registers);
+  return {
+    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    apiRequest({ verb, resource, code, seconds }) {
+      apiRequests.inc({ verb, resource, code: String(code) });
+      // A watch lives for minutes: its length says nothing about the server.
+      if (verb !== "watch") apiSeconds.observe({ verb }, seconds);
+    },
+    queueHooks,
+    leading: (isLeader) => leader.set(isLeader ? 1 : 0),
+    requestFinished: (fact) => requests.inc(fact),
+    stepFinished: ({ seconds, ...labels }) => steps.observe(labels, seconds),
+    decision: (fact) => decisions.inc(fact),
+    sample: (state) => samples.inc({ state }),
+    policies: (counts) => counts.forEach((count, state) => policies.set({ state }, count)),
+    detection: (seconds) => detection.observe(seconds),
+    recovery: (seconds) => recovery.observe(seconds),
+    prometheusQuery: ({ seconds, ...labels }) => prometheus.observe(labels, seconds),
+  };
+}
+
+function createQueueHooks(registers: Registry[]): Metrics["queueHooks"] {
+  const labelNames = ["name"];
+  const depth = new Gauge({ name: "workqueue_depth", help: "Keys that are due.", labelNames, registers });
+  const adds = new Counter({ name: "workqueue_adds_total", help: "Keys added.", labelNames, registers });
+  const retries = new Counter({
+    name: "workqueue_retries_total",
+    help: "Keys added after a failure.",
+    labelNames,
+    registers,
+  });
+  const waited = new Histogram({
+    name: "workqueue_queue_duration_seconds",
+    help: "From due to taken.",
+    labelNames,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const worked = new Histogram({
+    name: "workqueue_work_duration_seconds",
+    help: "From taken to done.",
+    labelNames,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  return (name) => ({
+    onDepth: (ready) => depth.set({ name }, ready),
+    onAdd: () => adds.inc({ name }),
+    onRetry: () => retries.inc({ name }),
+    onTaken: (seconds) => waited.observe({ name }, seconds),
+    onDone: (seconds) => worked.observe({ name }, seconds),
+  });
+}

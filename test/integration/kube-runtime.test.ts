@@ -1,0 +1,481 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { KubeClient, ListPage } from "../../src/kube/client.ts";
+import { systemClock } from "../../src/kube/clock.ts";
+import { staticCredentials } from "../../src/kube/credentials.ts";
+import {
+  isAlreadyExists,
+  isApiNotServed,
+  isConflict,
+  isForbidden,
+  isGone,
+  isInvalid,
+  isNotFound,
+  isUnauthorized,
+} from "../../src/kube/errors.ts";
+import { createEventRecorder } from "../../src/kube/events.ts";
+import { createKubeClient } from "../../src/kube/http-client.ts";
+import { leaseStore, runElection } from "../../src/kube/leader-election.ts";
+import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
+import { applyPatch, jsonPatch, mergePatch } from "../../src/kube/patch.ts";
+import { createReflector } from "../../src/kube/reflector.ts";
+import { createStore } from "../../src/kube/store.ts";
+import { until } from "../../src/kube/testing/fake-clock.ts";
+import { createTransport, type Transport } from "../../src/kube/transport.ts";
+import {
+  configMapType,
+  deploymentType,
+  eventType,
+  leaseType,
+  namespaceType,
+  secretType,
+  serviceAccountType,
+  type ConfigMap,
+} from "../../src/kube/well-known.ts";
+import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
+
+interface Rules extends KubeObject {
+  readonly rules: readonly object[];
+}
+interface Binding extends KubeObject {
+  readonly roleRef: object;
+  readonly subjects: readonly object[];
+}
+const roleType = defineResource<Rules>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "Role",
+  plural: "roles",
+  namespaced: true,
+});
+const roleBindingType = defineResource<Binding>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "RoleBinding",
+  plural: "rolebindings",
+  namespaced: true,
+});
+const clusterRoleType = defineResource<Rules>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRole",
+  plural: "clusterroles",
+  namespaced: false,
+});
+const clusterRoleBindingType = defineResource<Binding>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRoleBinding",
+  plural: "clusterrolebindings",
+  namespaced: false,
+});
+const group = "rbac.authorization.k8s.io";
+
+let plane: ControlPlane;
+let transport: Transport;
+let client: KubeClient;
+const clock = systemClock();
+const call = { signal: new AbortController().signal };
+
+beforeAll(async () => {
+  plane = await startControlPlane({ controllerManager: false });
+  transport = open(plane.adminToken);
+  client = createKubeClient({ transport, clock });
+}, 120_000);
+
+afterAll(async () => {
+  await transport?.close();
+  await plane?.stop();
+}, 60_000);
+
+function open(token: string): Transport {
+  const credentials = staticCredentials({ server: plane.server, caData: plane.caData, token });
+  return createTransport({ credentials, clock, random: Math.random, userAgent: "kube-runtime-test" });
+}
+
+async function newNamespace(name: string): Promise<string> {
+  await client.create(namespaceType, { metadata: { name } }, call);
+  return name;
+}
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe("client against a real API server", () => {
+  it("tells refusals apart", async () => {
+    const namespace = await newNamespace("refusals");
+    const key = { namespace, name: "a" };
+    expect(isNotFound(await failure(client.get(configMapType, key, call)))).toBe(true);
+    expect(await client.tryGet(configMapType, key, call)).toBeUndefined();
+    for (const apiVersion of ["example.com/v1", "apps/v9", "apps/v1"]) {
+      const type = defineResource({ apiVersion, kind: "Thing", plural: "things", namespaced: true });
+      expect([apiVersion, isApiNotServed(await failure(client.tryGet(type, key, call)))]).toEqual([
+        apiVersion,
+        true,
+      ]);
+    }
+    const made = await client.create(configMapType, { metadata: key, data: { a: "1" } }, call);
+    expect(isAlreadyExists(await failure(client.create(configMapType, { metadata: key }, call)))).toBe(true);
+    await client.replace(configMapType, { ...made, data: { a: "2" } }, call);
+    expect(
+      isConflict(await failure(client.replace(configMapType, { ...made, data: { a: "3" } }, call))),
+    ).toBe(true);
+    const wrongUid = { ...call, preconditions: { uid: "00000000-0000-0000-0000-000000000000" } };
+    expect(isConflict(await failure(client.delete(configMapType, key, wrongUid)))).toBe(true);
+    await client.delete(configMapType, key, { ...call, preconditions: { uid: made.metadata.uid } });
+    expect(isNotFound(await failure(client.delete(configMapType, key, call)))).toBe(true);
+
+    const stranger = open("no-such-token");
+    const refused = await failure(
+      createKubeClient({ transport: stranger, clock }).get(configMapType, key, call),
+    );
+    await stranger.close();
+    expect(isUnauthorized(refused)).toBe(true);
+  });
+
+  it("answers 422 to a failed test and to an invalid object, and changes nothing", async () => {
+    const namespace = await newNamespace("patches");
+    const template = {
+      metadata: { labels: { app: "web" } },
+      spec: { containers: [{ name: "c", image: "i:1" }] },
+    };
+    const spec = { replicas: 1, selector: { matchLabels: { app: "web" } }, template };
+    const made = await client.create(deploymentType, { metadata: { namespace, name: "web" }, spec }, call);
+    const key = { namespace, name: "web" };
+    const image = "/spec/template/spec/containers/0/image";
+    const guarded = (uid: string) =>
+      jsonPatch(
+        { op: "test", path: "/metadata/uid", value: uid },
+        { op: "replace", path: image, value: "i:2" },
+      );
+    const stale = await failure(client.patch(deploymentType, key, guarded("other"), call));
+    const invalid = await failure(
+      client.patch(deploymentType, key, jsonPatch({ op: "replace", path: image, value: "" }), call),
+    );
+    expect([isInvalid(stale), isInvalid(invalid)]).toEqual([true, true]);
+    expect((await client.get(deploymentType, key, call)).metadata.resourceVersion).toBe(
+      made.metadata.resourceVersion,
+    );
+
+    const dry = await client.patch(deploymentType, key, guarded(made.metadata.uid), {
+      ...call,
+      dryRun: true,
+    });
+    expect(dry.spec.template.spec.containers[0]!.image).toBe("i:2");
+    const done = await client.patch(deploymentType, key, guarded(made.metadata.uid), call);
+    expect(done.spec.template.spec.containers[0]!.image).toBe("i:2");
+
+    const scale = await client.patch(deploymentType, key, mergePatch({ spec: { replicas: 3 } }), {
+      ...call,
+      subresource: "scale",
+    });
+    expect(scale).toMatchObject({ kind: "Scale", spec: { replicas: 3 } });
+    const applied = applyPatch({ metadata: { name: "web" }, spec: { paused: true } });
+    const apply = { ...call, fieldManager: "kube-runtime-test", force: true };
+    expect((await client.patch(deploymentType, key, applied, apply)).spec.paused).toBe(true);
+    const current = await client.get(deploymentType, key, call);
+    const written = await client.replaceStatus(deploymentType, { ...current, status: { replicas: 2 } }, call);
+    expect(written.status).toMatchObject({ replicas: 2 });
+    expect(isConflict(await failure(client.replaceStatus(deploymentType, current, call)))).toBe(true);
+  });
+
+  it("reads metadata without content", async () => {
+    const namespace = await newNamespace("metadata");
+    await client.create(secretType, { metadata: { namespace, name: "s" }, data: { key: "c2VjcmV0" } }, call);
+    const metadata = await client.getMetadata(secretType, { namespace, name: "s" }, call);
+    expect(metadata).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name: "s" } });
+    expect(metadata).not.toHaveProperty("data");
+  });
+
+  it("pages 1,200 objects by 500 at one version", async () => {
+    const namespace = await newNamespace("pages");
+    const names = Array.from({ length: 1_200 }, (_, i) => `c${String(i).padStart(4, "0")}`);
+    const queue = [...names];
+    const worker = async () => {
+      for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+        await client.create(configMapType, { metadata: { namespace, name } }, call);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    const sizes: number[] = [];
+    const versions = new Set<string>();
+    for await (const page of client.pages(configMapType, { ...call, namespace })) {
+      sizes.push(page.items.length);
+      versions.add(page.resourceVersion);
+    }
+    expect([sizes, versions.size]).toEqual([[500, 500, 200], 1]);
+    const list = await client.list(configMapType, { ...call, namespace });
+    expect(list.items.map((each) => each.metadata.name)).toEqual(names);
+    expect(list.items[0]).toMatchObject({ apiVersion: "v1", kind: "ConfigMap" });
+    const bad = await failure(client.list(configMapType, { ...call, namespace, fieldSelector: "spec.x=1" }));
+    expect(bad).toMatchObject({ code: 400, reason: "BadRequest", retryable: false });
+  }, 120_000);
+});
+
+describe("impersonation", () => {
+  it("has the service account's rights, no more and no less, with the groups of its token", async () => {
+    const namespace = await newNamespace("tenants");
+    const [with_, without] = ["with", "without"];
+    for (const name of [with_, without])
+      await client.create(serviceAccountType, { metadata: { namespace, name } }, call);
+    const rules = [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create"] }];
+    await client.create(roleType, { metadata: { namespace, name: "r" }, rules }, call);
+    const subjects = [{ kind: "ServiceAccount", namespace, name: with_ }];
+    const roleRef = { apiGroup: group, kind: "Role", name: "r" };
+    await client.create(roleBindingType, { metadata: { namespace, name: "b" }, roleRef, subjects }, call);
+
+    const allowed = client.as({ namespace, name: with_ });
+    const denied = client.as({ namespace, name: without });
+    const key = { namespace, name: "mine" };
+    const question = { namespace, verb: "create", resource: "configmaps" };
+    expect(await allowed.canI(question, call)).toMatchObject({ allowed: true });
+    expect(await denied.canI(question, call)).toMatchObject({ allowed: false });
+    expect(await allowed.canI({ ...question, verb: "delete" }, call)).toMatchObject({ allowed: false });
+    await allowed.create(configMapType, { metadata: key }, call);
+    expect((await allowed.get(configMapType, key, call)).metadata.name).toBe("mine");
+    expect(isForbidden(await failure(allowed.delete(configMapType, key, call)))).toBe(true);
+    const refused = await failure(denied.create(configMapType, { metadata: key }, call));
+    expect(isForbidden(refused)).toBe(true);
+    expect((refused as Error).message).toContain("system:serviceaccount:tenants:without");
+    const watch = denied.watch(configMapType, {
+      ...call,
+      namespace,
+      resourceVersion: "1",
+      timeoutSeconds: 5,
+      stallMs: 5_000,
+    });
+    expect(isForbidden(await failure(watch[Symbol.asyncIterator]().next()))).toBe(true);
+
+    const reviewType = defineResource<KubeObject & { readonly status: { readonly userInfo: object } }>({
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "SelfSubjectReview",
+      plural: "selfsubjectreviews",
+      namespaced: false,
+    });
+    const review = await allowed.create(reviewType, { metadata: {} }, call);
+    expect(review.status.userInfo).toMatchObject({
+      username: "system:serviceaccount:tenants:with",
+      groups: ["system:serviceaccounts", "system:serviceaccounts:tenants", "system:authenticated"],
+    });
+  });
+
+  it("needs the right to impersonate service accounts, and none about groups", async () => {
+    const namespace = await newNamespace("operators");
+    await client.create(serviceAccountType, { metadata: { namespace, name: "operator" } }, call);
+    const rules = [{ apiGroups: [""], resources: ["serviceaccounts"], verbs: ["impersonate"] }];
+    await client.create(clusterRoleType, { metadata: { name: "impersonator" }, rules }, call);
+    const roleRef = { apiGroup: group, kind: "ClusterRole", name: "impersonator" };
+    const subjects = [{ kind: "ServiceAccount", namespace, name: "operator" }];
+    await client.create(
+      clusterRoleBindingType,
+      { metadata: { name: "impersonator" }, roleRef, subjects },
+      call,
+    );
+    const token = (await transport.request({
+      method: "POST",
+      path: `/api/v1/namespaces/${namespace}/serviceaccounts/operator/token`,
+      body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
+      idempotent: true,
+      verb: "create",
+      resource: "serviceaccounts/token",
+      target: "serviceaccounts operators/operator (token)",
+      ...call,
+    })) as { readonly status: { readonly token: string } };
+    const own = open(token.status.token);
+    const operator = createKubeClient({ transport: own, clock });
+    const question = { namespace: "tenants", verb: "create", resource: "configmaps" };
+    expect(await operator.canI(question, call)).toMatchObject({ allowed: false });
+    expect(await operator.as({ namespace: "tenants", name: "with" }).canI(question, call)).toMatchObject({
+      allowed: true,
+    });
+    await own.close();
+  });
+});
+
+describe("reflector against a real API server", () => {
+  it("follows creates, changes, deletes and a successor", async () => {
+    const namespace = await newNamespace("reflected");
+    const store = createStore<ConfigMap>({
+      indexers: { colour: (each) => [each.data?.["colour"] ?? "none"] },
+    });
+    const changes: string[] = [];
+    store.onChange(({ type, object }) => changes.push(`${type} ${object.metadata.name}`));
+    const errors: unknown[] = [];
+    let lists = 0;
+    const reflector = createReflector({
+      client,
+      type: configMapType,
+      store,
+      namespaces: [namespace],
+      clock,
+      random: Math.random,
+      onError: (error) => errors.push(error),
+      onList: () => (lists += 1),
+    });
+    const stop = new AbortController();
+    const running = reflector.run(stop.signal);
+    await store.whenSynced(call.signal);
+    const key = { namespace, name: "a" };
+    await client.create(configMapType, { metadata: key, data: { colour: "red" } }, call);
+    await until(() => store.byIndex("colour", "red").length === 1);
+    const red = await client.get(configMapType, key, call);
+    await client.replace(configMapType, { ...red, data: { colour: "blue" } }, call);
+    await until(() => store.byIndex("colour", "blue").length === 1);
+    expect(store.get("reflected/a")!.metadata).not.toHaveProperty("managedFields");
+    await client.delete(configMapType, key, call);
+    await client.create(configMapType, { metadata: key, data: {} }, call);
+    await until(() => changes.length === 4);
+    expect(changes).toEqual(["added a", "updated a", "deleted a", "added a"]);
+    expect([lists, errors, reflector.health().lastError]).toEqual([1, [], undefined]);
+    stop.abort(new Error("stop"));
+    await running;
+  });
+});
+
+describe("a server that forgot", () => {
+  it("says 410, and the reflector lists again", async () => {
+    // Without a watch cache and with a hasty compactor: versions are forgotten after a second or two.
+    const apiServerArgs = ["--watch-cache=false", "--etcd-compaction-interval=1s"];
+    const forgetful = await startControlPlane({ controllerManager: false, apiServerArgs });
+    const { server, caData, adminToken: token } = forgetful;
+    const credentials = staticCredentials({ server, caData, token });
+    const ownTransport = createTransport({
+      credentials,
+      clock,
+      random: Math.random,
+      userAgent: "kube-runtime-test",
+    });
+    const own = createKubeClient({ transport: ownTransport, clock });
+    const stop = new AbortController();
+    try {
+      const old = await own.list(configMapType, call);
+      const firstChange = async () => {
+        const { resourceVersion } = old;
+        const watch = own.watch(configMapType, {
+          ...call,
+          resourceVersion,
+          timeoutSeconds: 1,
+          stallMs: 5_000,
+        });
+        for await (const _ of watch) return undefined;
+        return undefined;
+      };
+      let refusal: unknown;
+      for (let i = 0; i < 30 && !isGone(refusal); i += 1) {
+        await own.create(configMapType, { metadata: { namespace: "default", name: `c${i}` } }, call);
+        refusal = await failure(firstChange());
+        await clock.sleep(300, call.signal);
+      }
+      expect(isGone(refusal)).toBe(true);
+
+      const store = createStore<ConfigMap>();
+      const errors: unknown[] = [];
+      let lists = 0;
+      const reflector = createReflector({
+        client: {
+          watch: own.watch,
+          // The first list is an old one.
+          pages: (type, options) => (lists++ === 0 ? stalePage(old) : own.pages(type, options)),
+        },
+        type: configMapType,
+        store,
+        clock,
+        random: () => 0.9,
+        onError: (error) => errors.push(error),
+      });
+      const running = reflector.run(stop.signal);
+      await until(() => store.get("default/c0") !== undefined);
+      stop.abort(new Error("stop"));
+      await running;
+      expect(errors.map(isGone)).toEqual([true]);
+    } finally {
+      stop.abort(new Error("stop"));
+      await ownTransport.close();
+      await forgetful.stop();
+    }
+  }, 120_000);
+});
+
+async function* stalePage<T>(old: { readonly resourceVersion: string }): AsyncGenerator<ListPage<T>> {
+  yield { items: [], resourceVersion: old.resourceVersion };
+}
+
+describe("leader election against a real API server", () => {
+  it("lets one lead, and hands over on release", async () => {
+    const namespace = await newNamespace("elections");
+    const key = { namespace, name: "operator" };
+    const log: string[] = [];
+    const join = (identity: string) => {
+      const stop = new AbortController();
+      const end = runElection({
+        lease: leaseStore(client, key),
+        identity,
+        clock,
+        random: Math.random,
+        leaseDurationMs: 3_000,
+        renewDeadlineMs: 2_000,
+        retryPeriodMs: 200,
+        signal: stop.signal,
+        onStartedLeading: () => void log.push(identity),
+      });
+      return { stop, end };
+    };
+    const a = join("a");
+    await until(() => log.length === 1);
+    const b = join("b");
+    await clock.sleep(3_500, call.signal);
+    const lease = await client.get(leaseType, key, call);
+    expect(lease.spec).toMatchObject({ holderIdentity: "a", leaseDurationSeconds: 3 });
+    expect(lease.spec!.renewTime).toMatch(/\.\d{6}Z$/);
+    expect(log).toEqual(["a"]);
+    a.stop.abort(new Error("stop"));
+    expect(await a.end).toBe("released");
+    await until(() => log.length === 2);
+    expect((await client.get(leaseType, key, call)).spec).toMatchObject({
+      holderIdentity: "b",
+      leaseTransitions: 1,
+    });
+    await client.delete(leaseType, key, call);
+    expect(await b.end).toBe("lost");
+  });
+});
+
+describe("events against a real API server", () => {
+  it("are accepted, and repeats become a series", async () => {
+    const namespace = await newNamespace("events");
+    const regarding = await client.create(configMapType, { metadata: { namespace, name: "a" } }, call);
+    const errors: unknown[] = [];
+    const recorder = createEventRecorder({
+      client,
+      clock,
+      random: Math.random,
+      reportingController: "example.com/rollback",
+      reportingInstance: "pod-1",
+      onError: (error) => errors.push(error),
+    });
+    const event = {
+      type: "Warning",
+      reason: "Refused",
+      action: "Rollback",
+      note: "n".repeat(3_000),
+      regarding,
+    } as const;
+    for (let i = 0; i < 3; i += 1) {
+      recorder.record(event);
+      await recorder.flush(call.signal);
+    }
+    recorder.record({
+      ...event,
+      type: "Normal",
+      note: "cluster-scoped",
+      regarding: { kind: "Node", name: "n1" },
+    });
+    await recorder.flush(call.signal);
+    recorder.close();
+    expect(errors).toEqual([]);
+    const { items } = await client.list(eventType, { ...call, namespace });
+    expect(items).toMatchObject([{ reason: "Refused", regarding: { name: "a" }, series: { count: 3 } }]);
+    const ofNode = await client.list(eventType, { ...call, namespace: "default" });
+    expect(ofNode.items.filter((each) => each.regarding?.kind === "Node")).toMatchObject([
+      { regarding: { name: "n1" } },
+    ]);
+  });
+});

@@ -1,0 +1,141 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePorts } from "../cluster/ports.ts";
+import { waitFor } from "../cluster/readiness.ts";
+import type { Kubectl } from "./kubectl.ts";
+
+export interface OperatorProcess {
+  readonly pid: number;
+  readonly url: string;
+  readonly logPath: string;
+  /** The exit code once it has ended; null when a signal ended it. */
+  readonly ended: Promise<number | null>;
+  /** SIGTERM, and SIGKILL when that does not end it. Resolves with the exit code. */
+  stop(): Promise<number | null>;
+  kill(): Promise<void>;
+}
+
+export interface OperatorProcessOptions {
+  readonly server: string;
+  readonly caData: string;
+  /** Token of the operator's own ServiceAccount, never an administrator's. */
+  readonly token: string;
+  readonly dir: string;
+  readonly name?: string;
+  /** YAML of the admin's configuration file. */
+  readonly config?: string;
+  readonly prefix?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Wait for /readyz; true by default. */
+  readonly awaitReady?: boolean;
+}
+
+/** Election fast enough for tests; everything else as in production. */
+export const FAST_ELECTION = "leaderElection: {leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 250ms}\n";
+
+/** Installs CRDs and manifests from deploy/ and gives a token of the operator's own ServiceAccount. */
+export async function installOperator(kubectl: Kubectl): Promise<string> {
+  await kubectl(["apply", "-f", "deploy/crds"]);
+  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+  await kubectl(["apply", "-k", "deploy/manifests"]);
+  return (
+    await kubectl(["create", "token", "rollback-operator", "-n", "rollback-system", "--duration=24h"])
+  ).trim();
+}
+
+/** Runs bin/rollback-operator as a process of its own and waits until it is ready. */
+export async function startOperator(options: OperatorProcessOptions): Promise<OperatorProcess> {
+  const name = options.name ?? "operator";
+  await mkdir(options.dir, { recursive: true });
+  const kubeconfig = join(options.dir, `${name}.kubeconfig`);
+  const config = join(options.dir, `${name}.yaml`);
+  const logPath = join(options.dir, `${name}.log`);
+  await writeFile(kubeconfig, kubeconfigText(options), { mode: 0o600 });
+  await writeFile(config, options.config ?? FAST_ELECTION);
+  const [port = 0] = await freePorts(1);
+  const listen = `127.0.0.1:${port}`;
+  const command = [
+    ...(options.prefix ?? []),
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "bin/rollback-operator",
+    "controller",
+    "--kubeconfig",
+    kubeconfig,
+    "--config",
+    config,
+    "--listen",
+    listen,
+  ];
+  const [program = "", ...args] = command;
+  const child = spawn(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...options.env },
+  });
+  const log = createWriteStream(logPath, { flags: "a" });
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  const ended = once(child, "exit").then(([code]) => code as number | null);
+  const started: OperatorProcess = {
+    pid: child.pid ?? 0,
+    url: `http://${listen}`,
+    logPath,
+    ended,
+    stop: () => end(child, ended),
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+  if (options.awaitReady !== false) await awaitReady(started, child);
+  return started;
+}
+
+async function awaitReady(operator: OperatorProcess, child: ChildProcess): Promise<void> {
+  await waitFor(
+    `operator ready at ${operator.url}, see ${operator.logPath}`,
+    async () => {
+      if (child.exitCode !== null)
+        throw new Error(`the operator ended with ${child.exitCode}, see ${operator.logPath}`);
+      return (await probe(`${operator.url}/readyz`)) === 200;
+    },
+    { timeoutMs: 20_000, intervalMs: 25 },
+  );
+}
+
+async function probe(url: string): Promise<number | undefined> {
+  try {
+    return (await fetch(url)).status;
+  } catch {
+    return undefined;
+  }
+}
+
+async function end(child: ChildProcess, ended: Promise<number | null>): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return ended;
+  child.kill("SIGTERM");
+  const force = setTimeout(() => child.kill("SIGKILL"), 12_000);
+  const code = await ended;
+  clearTimeout(force);
+  return code;
+}
+
+function kubeconfigText({ server, caData, token }: OperatorProcessOptions): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [
+      {
+        name: "c",
+        cluster: { server, "certificate-authority-data": Buffer.from(caData).toString("base64") },
+      },
+    ],
+    users: [{ name: "operator", user: { token } }],
+    contexts: [{ name: "c", context: { cluster: "c", user: "operator" } }],
+    "current-context": "c",
+  });
+}
