@@ -1,14 +1,20 @@
 import type { OperatorConfig } from "./config/schema.ts";
+import {
+  POLICIES_BY_TARGET,
+  policyTarget,
+  REPLICA_SETS_BY_OWNER,
+  replicaSetOwner,
+} from "./controllers/policy/ports.ts";
 import { BY_TARGET, requestTarget } from "./controllers/request/request-controller.ts";
 import type { KubeClient } from "./kube/client.ts";
 import type { Clock, Random } from "./kube/clock.ts";
 import { abortable } from "./kube/abort.ts";
 import { resourceName, type KubeObject, type ResourceType } from "./kube/objects.ts";
 import { createReflector, type Reflector } from "./kube/reflector.ts";
-import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
+import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
-import { stripDeployment } from "./kube/transforms.ts";
-import { configMapType, deploymentType } from "./kube/well-known.ts";
+import { stripDeployment, stripReplicaSet } from "./kube/transforms.ts";
+import { configMapType, deploymentType, replicaSetType } from "./kube/well-known.ts";
 import type { Logger } from "./telemetry/logger.ts";
 
 export interface Cache<T extends KubeObject> {
@@ -42,19 +48,33 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   }
 
   const requests = cache(ROLLBACK_REQUESTS, { indexers: { [BY_TARGET]: requestTarget } });
-  const policies = cache(ROLLBACK_POLICIES);
+  const policies = cache(ROLLBACK_POLICIES, { indexers: { [POLICIES_BY_TARGET]: policyTarget } });
+  const ledgers = cache(ROLLBACK_LEDGERS);
   const deployments = cache(deploymentType, { transform: stripDeployment });
+  const replicaSets = cache(replicaSetType, {
+    transform: stripReplicaSet,
+    indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner },
+  });
   const killSwitch = cache(
     configMapType,
     {},
     { namespaces: [config.namespace], fieldSelector: `metadata.name=${config.killSwitch.configMap}` },
   );
-  const all: readonly Cache<never>[] = [requests, policies, deployments, killSwitch] as never;
+  const all: readonly Cache<never>[] = [
+    requests,
+    policies,
+    ledgers,
+    deployments,
+    replicaSets,
+    killSwitch,
+  ] as never;
 
   return {
     requests,
     policies,
+    ledgers,
     deployments,
+    replicaSets,
     killSwitch,
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {

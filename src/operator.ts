@@ -5,6 +5,7 @@ import { workloadAction } from "./actions/workload/index.ts";
 import { createChecks } from "./checks/registry.ts";
 import { loadConfig } from "./config/load.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
+import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
 import { VerificationRuns } from "./controllers/request/verify.ts";
@@ -20,6 +21,7 @@ import { PrometheusServers } from "./prometheus/servers.ts";
 import { startHttpServer } from "./telemetry/http-server.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { policyObserver } from "./telemetry/policy-observer.ts";
 import { requestObserver } from "./telemetry/request-observer.ts";
 
 export interface OperatorOptions {
@@ -79,16 +81,18 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
     servers.sampleOnce(signal, namespace, at, abort),
   );
 
+  const workload = workloadAction({ stuckAfterMs: config.stuckAfter });
+
   async function lead(signal: AbortSignal): Promise<void> {
     metrics.leading(true);
     log.info({ identity }, "leading");
     await caches.synced(signal);
-    await runRequestController(
+    const requests = runRequestController(
       {
         ports: {
           client,
           clock,
-          workload: workloadAction({ stuckAfterMs: config.stuckAfter }),
+          workload,
           locks: new TargetLocks(client, config.namespace),
           verifications: new VerificationRuns(checks),
           killSwitch: killSwitch.state,
@@ -111,6 +115,36 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
       },
       signal,
     );
+    const policies = runPolicyController(
+      {
+        ports: {
+          client,
+          clock,
+          workload,
+          servers,
+          killSwitch: killSwitch.state,
+          policies: caches.policies.store,
+          requests: caches.requests.store,
+          ledgers: caches.ledgers.store,
+          deployments: caches.deployments.store,
+          replicaSets: caches.replicaSets.store,
+          record: events.record,
+          observer: policyObserver(log, metrics),
+          automaticRollbacksPer10Minutes: config.limits.automaticRollbacksPer10Minutes,
+        },
+        random,
+        clock,
+        hooks: metrics.queueHooks("policy"),
+        onError: (key, error, retries) =>
+          log.warn(
+            { policy: key, error: errorMessage(error), retries },
+            "evaluation failed, will be tried again",
+          ),
+        onPolicies: metrics.policies,
+      },
+      signal,
+    );
+    await Promise.all([requests, policies]);
   }
 
   log.info({ server: credentials.server, listen: `${options.listen.host}:${http.port}` }, "started");

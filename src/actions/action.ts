@@ -73,7 +73,9 @@ export type Progress =
       readonly message: string;
       readonly after?: RevisionRef;
     }
-  | { readonly kind: "Superseded"; readonly message: string };
+  | { readonly kind: "Superseded"; readonly message: string }
+  /** Nothing can be told: the executor lost its rights after the step began. Made by the controller. */
+  | { readonly kind: "Unreadable"; readonly message: string };
 
 /**
  * One kind of step. Planning changes nothing; applying is idempotent and guarded by preconditions at

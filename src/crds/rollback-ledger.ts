@@ -70,6 +70,7 @@ export const LedgerAutomatic = z
   .object({
     request: objectName("Name of the automatic request."),
     replicaSetUid: text("UID of the ReplicaSet that was live.", 64),
+    podTemplateHash: PodTemplateHash,
     revision: z.int().meta(meta("Revision number of that release.")),
     attempt: z.int().meta(meta("Attempt at this release, from 1.")),
     at: time("When it was decided."),

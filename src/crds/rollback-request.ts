@@ -200,6 +200,7 @@ export const Trigger = z
     threshold: text("The row's threshold.", 64).optional(),
     breachSince: time("First breach of the unbroken run.").optional(),
     attribution: text("Why the last release is held responsible.", 1024).optional(),
+    sentence: text("The whole finding in one sentence.", 1024).optional(),
     claimedBy: text("Who asked, as claimed.", 256).optional(),
   })
   .meta(meta("What made this request: a policy, or a person."));

@@ -67,8 +67,13 @@ describe("controller", () => {
     await c.end;
   });
 
-  it("aborts at the timeout and says so", async () => {
-    const c = run((_key, signal) => c.clock.sleep(1e6, signal).then(() => ({ done: true })));
+  it("aborts at the timeout and says so, whatever the work threw", async () => {
+    const c = run((_key, signal) =>
+      c.clock.sleep(1e6, signal).then(
+        () => ({ done: true }),
+        () => Promise.reject(new Error("cannot get pods: cancelled")),
+      ),
+    );
     c.queue.add("a");
     await c.clock.advance(1_000);
     expect(c.errors).toEqual([expect.any(ReconcileTimeoutError)]);

@@ -117,6 +117,39 @@ describe("leader election", () => {
     expect(leads(b)).toBe(true);
   });
 
+  it("counts from when a renewal was sent, not from when its answer came", async () => {
+    const clock = createFakeClock();
+    const lease = createMemoryLease();
+    let writes = 0;
+    // The first renewal is taken at once and answered 7 s later; then nothing is answered any more.
+    const slow = lease.open(async (_verb, act) => {
+      writes += 1;
+      if (writes > 3) await new Promise(() => {});
+      const value = act();
+      if (writes === 3) await clock.sleep(7_000, never().signal);
+      return value;
+    });
+    const a = start(clock, lease, "a", { lease: slow });
+    await clock.advance(11_999);
+    expect([writes, leads(a)]).toEqual([4, true]);
+    await clock.advance(1);
+    expect(leads(a)).toBe(false);
+  });
+
+  it("does not begin on an answer that came too late", async () => {
+    const clock = createFakeClock();
+    const lease = createMemoryLease();
+    const slow = lease.open(async (verb, act) => {
+      const value = act();
+      if (verb === "create") await clock.sleep(10_000, never().signal);
+      return value;
+    });
+    const a = start(clock, lease, "a", { lease: slow });
+    await clock.advance(10_000);
+    expect([leads(a), a.log]).toEqual([true, ["leader a", "started"]]);
+    expect(lease.current!.metadata.resourceVersion).toBe("2");
+  });
+
   it("measures from what it saw, never from times in the record", async () => {
     const clock = createFakeClock();
     const lease = createMemoryLease();

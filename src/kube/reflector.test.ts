@@ -228,17 +228,33 @@ describe("reflector", () => {
     expect((await reopened(next)).query.get("resourceVersion")).toBe("60");
   });
 
+  it("forgets earlier failures once an event came", async () => {
+    const stream = await begin(10, []);
+    const second = openStream();
+    server.script(status(500, "", "down"), second.answer);
+    stream.cut();
+    await reopened(second);
+    second.send(event("ADDED", "a", 11));
+    await until(() => store.size === 1);
+    second.cut();
+    await until(() => errors.length === 3 && clock.pending === 1);
+    expect(clock.nextInMs).toBe(500);
+  });
+
   it("leaves a half-open connection after the stall time, at once and without calling it an error state", async () => {
     const stream = await begin(10, []);
     await until(() => reflector.health().lastContact !== undefined);
     stream.send(event("ADDED", "a", 11));
     await until(() => store.size === 1);
+    await clock.advance(60_000);
+    stream.send(event("ADDED", "b", 12));
+    await until(() => store.size === 2);
     await clock.advance(119_999);
     expect(watches()).toHaveLength(1);
     const next = openStream();
     server.script(next.answer);
     await clock.advance(1);
-    expect((await next.opened).query.get("resourceVersion")).toBe("11");
+    expect((await next.opened).query.get("resourceVersion")).toBe("12");
     expect(errors).toEqual([expect.stringMatching(/nothing came for 120 s/)]);
     expect(reflector.health().lastError).toBeUndefined();
   });

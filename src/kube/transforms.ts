@@ -1,5 +1,5 @@
 import { stripBookkeeping } from "./store.ts";
-import type { Deployment } from "./well-known.ts";
+import type { Deployment, ReplicaSet } from "./well-known.ts";
 
 /**
  * A Deployment for the cache: without its pod template, which is most of it. Nothing that is put back is ever taken
@@ -8,4 +8,13 @@ import type { Deployment } from "./well-known.ts";
 export function stripDeployment(object: Deployment): Deployment {
   const stripped = stripBookkeeping(object);
   return { ...stripped, spec: { ...stripped.spec, template: { spec: { containers: [] } } } };
+}
+
+/** A ReplicaSet for the cache: who it is and whose, without its pod template. */
+export function stripReplicaSet(object: ReplicaSet): ReplicaSet {
+  const { spec, ...stripped } = stripBookkeeping(object);
+  return {
+    ...stripped,
+    spec: { replicas: spec.replicas ?? 0, selector: {}, template: { spec: { containers: [] } } },
+  };
 }

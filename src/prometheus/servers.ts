@@ -9,20 +9,24 @@ import { buildSignalQuery, type SignalSpec } from "./signal-query.ts";
 export interface ServerEntry {
   readonly server: PrometheusServer;
   readonly sampler: Sampler;
+  /** Smallest interval a policy may ask for, ms. */
+  readonly minimumIntervalMs: number;
 }
 
 /** The admin's servers by name. */
 export class PrometheusServers {
   readonly #entries: ReadonlyMap<string, ServerEntry>;
 
-  constructor(configs: readonly ServerConfig[], dispatcher: Dispatcher, clock: MonotonicClock) {
+  constructor(
+    configs: readonly (ServerConfig & { readonly minimumInterval: number })[],
+    dispatcher: Dispatcher,
+    clock: MonotonicClock,
+  ) {
     this.#entries = new Map(
       configs.map((config) => {
         const server = serverFromConfig(config);
-        return [
-          config.name,
-          { server, sampler: new Sampler(new PrometheusClient(server, dispatcher, clock), clock) },
-        ];
+        const sampler = new Sampler(new PrometheusClient(server, dispatcher, clock), clock);
+        return [config.name, { server, sampler, minimumIntervalMs: config.minimumInterval }];
       }),
     );
   }

@@ -6,6 +6,8 @@ export interface PodComplaint {
    * Crash and Unschedulable may.
    */
   readonly kind: "Image" | "Config" | "Crash" | "Unschedulable";
+  /** When the pod was made, milliseconds since the epoch: how long the complaint can have lasted at most. */
+  readonly since: number;
   /** `pod web-5d4-x: container app: ImagePullBackOff`, with the kubelet's own words where it gives any. */
   readonly text: string;
 }
@@ -32,24 +34,26 @@ function complaintsOf(pod: Pod): readonly PodComplaint[] {
   const unscheduled = pod.status?.conditions?.find(
     ({ type, status, reason }) => type === "PodScheduled" && status === "False" && reason === "Unschedulable",
   );
+  const since = Date.parse(pod.metadata.creationTimestamp);
   if (unscheduled !== undefined) {
     return [
       {
         kind: "Unschedulable",
+        since,
         text: `pod ${pod.metadata.name}: Unschedulable: ${short(unscheduled.message)}`,
       },
     ];
   }
   const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  return statuses.flatMap((status) => ofContainer(pod.metadata.name, status));
+  return statuses.flatMap((status) => ofContainer(pod.metadata.name, status, since));
 }
 
-function ofContainer(pod: string, status: ContainerStatus): readonly PodComplaint[] {
+function ofContainer(pod: string, status: ContainerStatus, since: number): readonly PodComplaint[] {
   const waiting = status.state?.waiting;
   const kind = waiting?.reason === undefined ? undefined : WAITING_KINDS[waiting.reason];
   if (waiting === undefined || kind === undefined) return [];
   const detail = waiting.message === undefined ? "" : `: ${short(waiting.message)}`;
-  return [{ kind, text: `pod ${pod}: container ${status.name}: ${waiting.reason}${detail}` }];
+  return [{ kind, since, text: `pod ${pod}: container ${status.name}: ${waiting.reason}${detail}` }];
 }
 
 function short(text: string | undefined): string {

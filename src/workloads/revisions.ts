@@ -1,18 +1,29 @@
 import type { RevisionRef } from "../crds/rollback-request.ts";
+import { cutText } from "../kube/conditions.ts";
 import type { Deployment, PodTemplateSpec, ReplicaSet } from "../kube/well-known.ts";
 import { HASH_LABEL, sameTemplate } from "./template.ts";
 
 export const REVISION = "deployment.kubernetes.io/revision";
 const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
 
-/** A revision of a Deployment as its ReplicaSet holds it. */
-export interface Revision {
+/** Who a revision is, without its content. */
+export interface RevisionIdentity {
   readonly revision: number;
   /** Numbers it carried before it was deployed again. */
   readonly formerRevisions: readonly number[];
   readonly uid: string;
   readonly name: string;
   readonly podTemplateHash: string;
+  /** RFC 3339, whole seconds: creation of its ReplicaSet. */
+  readonly createdAt: string;
+}
+
+/** Bounds of a RevisionRef, as the schema has them. */
+const MAX_IMAGES = 32;
+const LONGEST_IMAGE = 512;
+
+/** A revision of a Deployment as its ReplicaSet holds it. */
+export interface Revision extends RevisionIdentity {
   readonly template: PodTemplateSpec;
   readonly changeCause: string | undefined;
 }
@@ -22,27 +33,50 @@ export interface Revision {
  * alone also finds strangers) and that carry a revision number. As kubectl's history does.
  */
 export function revisionsOf(deployment: Deployment, replicaSets: readonly ReplicaSet[]): readonly Revision[] {
+  return owned(deployment, replicaSets).map(([identity, set]) => ({
+    ...identity,
+    template: set.spec.template,
+    changeCause: set.metadata.annotations?.["kubernetes.io/change-cause"],
+  }));
+}
+
+/** The same from objects whose templates were dropped. */
+export function revisionIdentities(
+  deployment: Deployment,
+  replicaSets: readonly ReplicaSet[],
+): readonly RevisionIdentity[] {
+  return owned(deployment, replicaSets).map(([identity]) => identity);
+}
+
+function owned(
+  deployment: Deployment,
+  replicaSets: readonly ReplicaSet[],
+): readonly (readonly [RevisionIdentity, ReplicaSet])[] {
   return replicaSets
-    .filter((set) =>
-      set.metadata.ownerReferences?.some((o) => o.controller === true && o.uid === deployment.metadata.uid),
+    .filter(({ metadata }) =>
+      metadata.ownerReferences?.some(
+        ({ controller, uid }) => controller === true && uid === deployment.metadata.uid,
+      ),
     )
     .flatMap((set) => {
-      const revision = parseRevision(set.metadata.annotations?.[REVISION]);
-      const podTemplateHash = set.metadata.labels?.[HASH_LABEL];
-      if (revision === undefined || podTemplateHash === undefined) return [];
-      return [
-        {
-          revision,
-          formerRevisions: parseHistory(set.metadata.annotations?.[REVISION_HISTORY]),
-          uid: set.metadata.uid,
-          name: set.metadata.name,
-          podTemplateHash,
-          template: set.spec.template,
-          changeCause: set.metadata.annotations?.["kubernetes.io/change-cause"],
-        },
-      ];
+      const identity = identityOf(set);
+      return identity === undefined ? [] : [[identity, set] as const];
     })
-    .sort((a, b) => b.revision - a.revision);
+    .sort(([a], [b]) => b.revision - a.revision);
+}
+
+function identityOf({ metadata }: ReplicaSet): RevisionIdentity | undefined {
+  const revision = parseRevision(metadata.annotations?.[REVISION]);
+  const podTemplateHash = metadata.labels?.[HASH_LABEL];
+  if (revision === undefined || podTemplateHash === undefined) return undefined;
+  return {
+    revision,
+    formerRevisions: parseHistory(metadata.annotations?.[REVISION_HISTORY]),
+    uid: metadata.uid,
+    name: metadata.name,
+    podTemplateHash,
+    createdAt: metadata.creationTimestamp,
+  };
 }
 
 /** The revision whose template is live now, if the controller has made its ReplicaSet already. */
@@ -60,7 +94,9 @@ export function toRef(revision: Revision): RevisionRef {
 }
 
 export function imagesOf(template: PodTemplateSpec): string[] {
-  return (template.spec?.containers ?? []).map((container) => container.image ?? "").slice(0, 32);
+  return (template.spec?.containers ?? [])
+    .slice(0, MAX_IMAGES)
+    .map(({ image }) => cutText(image ?? "", LONGEST_IMAGE));
 }
 
 function parseRevision(text: string | undefined): number | undefined {

@@ -1,7 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
+import { cutText } from "../kube/conditions.ts";
 import type { PodTemplateSpec } from "../kube/well-known.ts";
 
 export const HASH_LABEL = "pod-template-hash";
+/** Bounds of a plan's `changes`, as the schema has them. */
+const MAX_PATHS = 64;
+const LONGEST_PATH = 512;
 const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 
 /** The template as a Deployment holds it: without the hash label that the controller adds to its ReplicaSets. */
@@ -25,7 +29,10 @@ export function sameBesidesRestart(a: PodTemplateSpec, b: PodTemplateSpec): bool
 export function changedPaths(from: PodTemplateSpec, to: PodTemplateSpec): readonly string[] {
   const paths: string[] = [];
   collect(comparable(from), comparable(to), "template", paths);
-  return paths.sort().slice(0, 64);
+  return paths
+    .sort()
+    .slice(0, MAX_PATHS)
+    .map((path) => cutText(path, LONGEST_PATH));
 }
 
 function comparable(template: PodTemplateSpec): PodTemplateSpec {

@@ -1,4 +1,4 @@
-import { errorMessage, isInvalid, isNotFound } from "../../kube/errors.ts";
+import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
 import { liveRevision, type Revision } from "../../workloads/revisions.ts";
 import { patchFor } from "./patch.ts";
@@ -24,12 +24,18 @@ export async function applyWorkload(plan: WorkloadPlan, context: ApplyContext): 
       await patchFor(state.workload.deployment, state.to).send(context.executor, context.signal, false);
       return { kind: "Applied", alreadyThere: false };
     } catch (error) {
+      // Admission or a right that was taken away since the plan; asking again would not help.
+      if (isForbidden(error)) return refusedByServer(errorMessage(error));
       // 422 is a failed test or an invalid object; the two look alike, so look at the world again.
       if (!isInvalid(error) && !isNotFound(error)) throw error;
       refusal = errorMessage(error);
     }
   }
-  return { kind: "Refused", reason: "StepFailed", message: `the API server refused the change: ${refusal}` };
+  return refusedByServer(refusal);
+}
+
+function refusedByServer(words: string): ApplyResult {
+  return { kind: "Refused", reason: "StepFailed", message: `the API server refused the change: ${words}` };
 }
 
 type State = ApplyResult | { readonly kind: "Ready"; readonly workload: Workload; readonly to: Revision };

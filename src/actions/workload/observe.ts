@@ -51,8 +51,13 @@ function stuckReason(
   stuckAfterMs: number,
 ): string | undefined {
   const since = context.appliedAt ?? context.now;
-  const hopeless = complaints.filter(({ kind }) => kind === "Image" || kind === "Config");
-  if (hopeless.length > 0 && context.now - since >= stuckAfterMs) {
+  // A pod of a long rollout gets its own time: the first pull of a young one may well fail.
+  const hopeless = complaints.filter(
+    (complaint) =>
+      (complaint.kind === "Image" || complaint.kind === "Config") &&
+      context.now - Math.max(since, complaint.since) >= stuckAfterMs,
+  );
+  if (hopeless.length > 0) {
     return `the restored version cannot start: ${texts(hopeless)}`;
   }
   const failure = deployment.status?.conditions?.find(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { deploymentType, type Deployment } from "../../kube/well-known.ts";
@@ -46,6 +47,15 @@ export function patchFor(deployment: Deployment, to: Revision): PreparedPatch {
         { signal, dryRun, fieldManager: FIELD_MANAGER },
       ),
   };
+}
+
+/** Whether the patch made for `before` would still pass its own `test` operations. */
+export function patchStillApplies(before: Deployment, now: Deployment): boolean {
+  return (
+    before.metadata.uid === now.metadata.uid &&
+    before.metadata.annotations?.[REVISION] === now.metadata.annotations?.[REVISION] &&
+    isDeepStrictEqual(before.spec.template, now.spec.template)
+  );
 }
 
 function changeCause(

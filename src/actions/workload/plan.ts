@@ -1,13 +1,14 @@
 import type { PlannedStep, RevisionRef, WorkloadTo } from "../../crds/rollback-request.ts";
+import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
-import type { Deployment } from "../../kube/well-known.ts";
+import { deploymentType, type Deployment } from "../../kube/well-known.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { chooseRevision } from "./choose.ts";
 import { checkDependencies } from "./dependencies.ts";
 import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
 import { ownershipOf } from "./ownership.ts";
-import { patchFor } from "./patch.ts";
+import { patchFor, patchStillApplies } from "./patch.ts";
 import { readWorkload } from "../../workloads/read-workload.ts";
 import { changedPaths } from "../../workloads/template.ts";
 
@@ -27,6 +28,9 @@ type Refusal = Exclude<PlanResult<WorkloadPlan>, { readonly kind: "Planned" }>;
 
 /** Time between two looks while the Deployment controller catches up. */
 const CONTROLLER_LAG_POLL_MS = 250;
+
+/** What the schema allows for one warning; the API server refuses a whole status for one text too long. */
+const LONGEST_WARNING = 1_024;
 
 /** Resolves, preflights and dry-runs; changes nothing. */
 export async function planWorkload(
@@ -58,7 +62,7 @@ export async function planWorkload(
   if (choice.kind === "NothingToDo") return { kind: "NothingToDo", message: `${object}: ${choice.message}` };
   if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
   const preflight = await preflightOf(deployment, choice.revision, context, object);
-  if (preflight.kind === "Refused") return preflight;
+  if (preflight.kind !== "Passed") return preflight;
   return {
     kind: "Planned",
     plan: toPlan(stepName, object, { deployment, live, to: choice.revision }, context, [
@@ -101,8 +105,7 @@ function changedSinceAccepted(live: Revision, context: PlanContext, object: stri
   return undefined;
 }
 
-type Preflight =
-  { readonly kind: "Passed"; readonly warnings: readonly string[] } | Extract<Refusal, { kind: "Refused" }>;
+type Preflight = { readonly kind: "Passed"; readonly warnings: readonly string[] } | Refusal;
 
 async function preflightOf(
   deployment: Deployment,
@@ -111,7 +114,7 @@ async function preflightOf(
   object: string,
 ): Promise<Preflight> {
   const { executor, namespace, signal } = context;
-  const [ownership, dependencies, dryRunRefusal] = await Promise.all([
+  const [ownership, dependencies, rehearsal] = await Promise.all([
     ownershipOf(deployment, executor, signal),
     checkDependencies(to.template, executor, namespace, signal),
     dryRun(deployment, to, context),
@@ -125,8 +128,9 @@ async function preflightOf(
       `${object}: revision ${to.revision} needs ${names.join(", ")}, gone from namespace ${namespace}: restore it, or name another revision`,
     );
   }
-  if (dryRunRefusal !== undefined) {
-    return refused("DryRunRefused", `${object}: the API server would refuse the change: ${dryRunRefusal}`);
+  if (rehearsal.kind === "Changed") return pending(`${object} was changed while it was looked at`);
+  if (rehearsal.kind === "Refused") {
+    return refused("DryRunRefused", `${object}: the API server would refuse the change: ${rehearsal.words}`);
   }
   const unchecked = dependencies.unchecked.map(
     ({ kind, name }) => `unchecked: no right to read ${kind} ${name}, which revision ${to.revision} needs`,
@@ -134,20 +138,26 @@ async function preflightOf(
   return { kind: "Passed", warnings: [...ownership.warnings, ...unchecked] };
 }
 
-/** Admission webhooks and quotas speak up in a dry run; undefined when all agree. */
-async function dryRun(
-  deployment: Deployment,
-  to: Revision,
-  context: PlanContext,
-): Promise<string | undefined> {
+type Rehearsal =
+  | { readonly kind: "Accepted" }
+  | { readonly kind: "Refused"; readonly words: string }
+  /** A `test` of the patch failed: the object moved under us, as it does while its controller numbers it. */
+  | { readonly kind: "Changed" };
+
+/** Admission webhooks and policies speak up in a dry run. */
+async function dryRun(deployment: Deployment, to: Revision, context: PlanContext): Promise<Rehearsal> {
+  const { executor, signal } = context;
   try {
-    await patchFor(deployment, to).send(context.executor, context.signal, true);
-    return undefined;
+    await patchFor(deployment, to).send(executor, signal, true);
+    return { kind: "Accepted" };
   } catch (error) {
-    if (isForbidden(error)) return errorMessage(error);
-    // A test that fails means that the object changed under us: the plan is made again before the act.
-    if (isInvalid(error) || isNotFound(error)) return errorMessage(error);
-    throw error;
+    if (isForbidden(error)) return { kind: "Refused", words: errorMessage(error) };
+    if (!isInvalid(error) && !isNotFound(error)) throw error;
+    const { namespace = "", name } = deployment.metadata;
+    const now = await executor.tryGet(deploymentType, { namespace, name }, { signal });
+    return now !== undefined && patchStillApplies(deployment, now)
+      ? { kind: "Refused", words: errorMessage(error) }
+      : { kind: "Changed" };
   }
 }
 
@@ -172,7 +182,12 @@ function toPlan(
     to: [ends.to.uid, ends.to.podTemplateHash],
     executor: context.executorName,
   });
-  return { name, digest, ...identity, warnings: warnings.slice(0, 32) };
+  return {
+    name,
+    digest,
+    ...identity,
+    warnings: warnings.slice(0, 32).map((text) => cutText(text, LONGEST_WARNING)),
+  };
 }
 
 function imageWarnings(live: Revision, to: Revision): readonly string[] {

@@ -1,5 +1,6 @@
 import type {
   LedgerExecuted,
+  LedgerKnownGood,
   LedgerMark,
   LedgerRelease,
   RollbackLedgerSpec,
@@ -52,4 +53,14 @@ export function recordRelease(ledger: RollbackLedgerSpec, release: LedgerRelease
 
 function definedMembers<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** A revision that baked is known good, and a mark from an earlier life is cleared. */
+export function recordKnownGood(ledger: RollbackLedgerSpec, good: LedgerKnownGood): RollbackLedgerSpec {
+  const others = ledger.knownGood.filter(({ replicaSetUid }) => replicaSetUid !== good.replicaSetUid);
+  return {
+    ...ledger,
+    knownGood: [...others, good].slice(-MAX_ENTRIES),
+    marks: ledger.marks.filter(({ replicaSetUid }) => replicaSetUid !== good.replicaSetUid),
+  };
 }

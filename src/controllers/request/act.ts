@@ -1,12 +1,14 @@
-import type { ApplyContext } from "../../actions/action.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { ApplyContext, ApplyResult, Progress } from "../../actions/action.ts";
 import type { WorkloadPlan } from "../../actions/workload/index.ts";
 import type { RevisionRef, RollbackRequestStatus } from "../../crds/rollback-request.ts";
+import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { addFinalizer } from "../../kube/finalizers.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordExecuted, recordMark, recordRelease } from "../ledger/changes.ts";
-import { changeLedger } from "../ledger/ledger.ts";
+import { changeLedger, readLedger } from "../ledger/ledger.ts";
 import { planSentence, revisionText } from "./decide.ts";
 import { checkExecutor } from "./executor.ts";
 import { FINALIZER } from "./phase.ts";
@@ -55,6 +57,7 @@ export async function makePlan(
   return { ...situation, plan };
 }
 
+/** Takes the target's lock. A plan that was made on an older ledger than the one under the lock is dropped. */
 export async function takeLock(
   ports: RequestPorts,
   situation: ResolvedSituation,
@@ -67,7 +70,12 @@ export async function takeLock(
     ports.clock.now(),
     signal,
   );
-  return { ...situation, lock };
+  if (lock.kind === "Busy") return { ...situation, lock };
+  // Whoever had the lock before us may have recorded a rollback since we looked: then our plan would undo it.
+  const ledger = (await readLedger(ports.client, situation.resolution.target, signal))?.spec;
+  return isDeepStrictEqual(ledger, situation.ledger)
+    ? { ...situation, lock }
+    : { ...situation, lock, ledger, plan: undefined };
 }
 
 /**
@@ -112,11 +120,17 @@ export async function apply(
 ): Promise<Situation> {
   const { request } = situation;
   const plan = plannedStep(request);
-  const result = await ports.workload.apply(plan, applyContext(ports, situation, signal));
+  const result = await unlessForbidden(
+    ports.workload.apply(plan, applyContext(ports, situation, signal)),
+    plan.object,
+  );
   switch (result.kind) {
-    case "Refused":
-      return { ...situation, progress: { kind: "Failed", reason: result.reason, message: result.message } };
+    case "Refused": {
+      const message = `${result.message}; nothing was changed by this request`;
+      return { ...situation, progress: { kind: "Failed", reason: result.reason, message } };
+    }
     case "Superseded":
+    case "Unreadable":
       return { ...situation, progress: result };
     case "Applied": {
       const now = ports.clock.now();
@@ -137,10 +151,27 @@ export async function look(
   signal: AbortSignal,
 ): Promise<Situation> {
   const plan = plannedStep(situation.request);
-  return {
-    ...situation,
-    progress: await ports.workload.observe(plan, applyContext(ports, situation, signal)),
-  };
+  const progress = await unlessForbidden(
+    ports.workload.observe(plan, applyContext(ports, situation, signal)),
+    plan.object,
+  );
+  return { ...situation, progress };
+}
+
+/** An executor that lost its rights must not keep its request from ending, least of all when it is deleted. */
+async function unlessForbidden<T extends ApplyResult | Progress>(
+  work: Promise<T>,
+  object: string,
+): Promise<T | Extract<Progress, { readonly kind: "Unreadable" }>> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return {
+      kind: "Unreadable",
+      message: `the executor may not read ${object} any more: ${errorMessage(error)}`,
+    };
+  }
 }
 
 /** Ledger first: a crash between the two writes repeats both, and both are harmless to repeat. */

@@ -39,8 +39,14 @@ export type Decision =
 /** Waiting requests are woken when the holder ends; this only bounds a lost wake-up. */
 const LOCK_POLL_MS = 5_000;
 
-/** How long a plan waits for the workload's own controller to catch up with the newest change. */
+/** How long a first plan waits for the workload's own controller to catch up with the newest change. */
 const PLANNING_LIMIT_MS = 60_000;
+
+/** Rights of an executor come back without an event of ours. */
+const UNREADABLE_POLL_MS = 5_000;
+
+/** The workload's controller numbers a change within milliseconds. */
+const NUMBERING_POLL_MS = 250;
 
 /** What to do next: pure and total over everything that is known. `now` is milliseconds since the epoch. */
 export function decide(situation: Situation, now: number): Decision {
@@ -49,7 +55,7 @@ export function decide(situation: Situation, now: number): Decision {
     return (request.metadata.finalizers ?? []).includes(FINALIZER) ? { kind: "CleanUp" } : { kind: "Rest" };
   }
   const state = journalOf(request);
-  if (isAbortAsked(request)) return decideAbort(situation);
+  if (isAbortAsked(request)) return decideAbort(situation, now);
   switch (state) {
     case "Pending":
       return decideBeforeAct(situation, now);
@@ -68,18 +74,17 @@ export function decide(situation: Situation, now: number): Decision {
 }
 
 function decideBeforeAct(situation: Situation, now: number): Decision {
-  const { request, resolution, twin, automatic, killSwitch, plan, lock } = situation;
+  const { request, resolution, twin, plan, lock } = situation;
   if (twin !== undefined) return replay(twin);
   if (resolution.kind === "Refused") return refuse(resolution.reason, resolution.message);
-  if (killSwitch.kind === "On" || (killSwitch.kind === "Unreadable" && automatic !== undefined)) {
-    return refuse("KillSwitch", killSwitch.message);
-  }
+  const stopped = stopMessage(situation);
+  if (stopped !== undefined) return refuse("KillSwitch", stopped);
   if (plan === undefined) return { kind: "Plan" };
   switch (plan.kind) {
     case "Pending":
-      return now - Date.parse(request.metadata.creationTimestamp) < PLANNING_LIMIT_MS
-        ? wait("Planning", "Planning", plan.message, plan.pollAfterMs)
-        : refuse("Stuck", `${plan.message}, for longer than ${formatDuration(PLANNING_LIMIT_MS)}`);
+      return isPlanningTooLong(request, now)
+        ? refuse("Stuck", `${plan.message}, for longer than ${formatDuration(PLANNING_LIMIT_MS)}`)
+        : wait("Planning", "Planning", plan.message, plan.pollAfterMs);
     case "NothingToDo":
       return finish("Succeeded", "NothingToDo", `nothing was changed: ${plan.message}`);
     case "Refused":
@@ -104,26 +109,44 @@ function decideBeforeAct(situation: Situation, now: number): Decision {
   return { kind: "Announce", plan: plan.plan };
 }
 
+/** A request that waited for its turn was planned before: its age says nothing of the workload's controller. */
+function isPlanningTooLong(request: Situation["request"], now: number): boolean {
+  const wasPlanned = request.status?.resolved?.from !== undefined;
+  return !wasPlanned && now - Date.parse(request.metadata.creationTimestamp) >= PLANNING_LIMIT_MS;
+}
+
+/** Why nothing may be written. A switch that cannot be read stops only what the operator does by itself. */
+function stopMessage({ killSwitch, automatic }: Situation): string | undefined {
+  switch (killSwitch.kind) {
+    case "Off":
+      return undefined;
+    case "On":
+      return killSwitch.message;
+    case "Unreadable":
+      return automatic === undefined ? undefined : killSwitch.message;
+  }
+}
+
 function decideAct(situation: Situation, now: number): Decision {
-  const { killSwitch, progress } = situation;
+  const { progress } = situation;
   const late = overdue(situation, now);
+  const stopped = stopMessage(situation);
   // A try before a crash may have stored the change: where nothing more may be written, only looking tells.
   if (progress === undefined) {
-    return killSwitch.kind === "On" || late !== undefined ? { kind: "Observe" } : { kind: "Apply" };
+    return stopped !== undefined || late !== undefined ? { kind: "Observe" } : { kind: "Apply" };
   }
   if (progress.kind !== "Superseded") return decideProgress(situation, now);
-  if (killSwitch.kind === "On") return refuse("KillSwitch", killSwitch.message);
+  if (stopped !== undefined) return refuse("KillSwitch", stopped);
   return (
     late ?? finish("Superseded", "Superseded", `${progress.message}; nothing was changed by this request`)
   );
 }
 
 function decideProgress(situation: Situation, now: number): Decision {
-  const { progress, request } = situation;
+  const { progress } = situation;
   if (progress === undefined) return { kind: "Observe" };
-  const after = progress.kind === "Superseded" ? undefined : progress.after;
-  if (after !== undefined && request.status?.steps?.[0]?.after === undefined)
-    return { kind: "Record", after };
+  const after = unrecordedProduct(situation);
+  if (after !== undefined) return { kind: "Record", after };
   switch (progress.kind) {
     case "Done":
       return { kind: "CompleteStep", progress };
@@ -133,14 +156,25 @@ function decideProgress(situation: Situation, now: number): Decision {
       return finish("Failed", "Superseded", progress.message);
     case "InProgress":
       return overdue(situation, now) ?? wait("Applying", "Applying", progress.message, progress.pollAfterMs);
+    case "Unreadable":
+      return (
+        overdue(situation, now) ?? wait("Applying", "AccessDenied", progress.message, UNREADABLE_POLL_MS)
+      );
   }
+}
+
+/** What the change became, where ledger and journal do not hold it yet. */
+function unrecordedProduct({ progress, request }: Situation): RevisionRef | undefined {
+  if (progress === undefined || !("after" in progress)) return undefined;
+  return request.status?.steps?.[0]?.after === undefined ? progress.after : undefined;
 }
 
 /** A step that takes longer than it may. */
 function overdue({ request, resolution, progress }: Situation, now: number): Decision | undefined {
   const startedAt = request.status?.steps?.[0]?.startedAt;
   if (startedAt === undefined || resolution.kind === "Refused") return undefined;
-  const doing = progress?.kind === "InProgress" ? `: ${progress.message}` : "";
+  const doing =
+    progress?.kind === "InProgress" || progress?.kind === "Unreadable" ? `: ${progress.message}` : "";
   const elapsed = now - Date.parse(startedAt);
   const deadline = parseDuration(request.spec.deadline);
   const timeout = parseDuration(resolution.step.timeout);
@@ -154,7 +188,10 @@ function overdue({ request, resolution, progress }: Situation, now: number): Dec
       );
 }
 
-function decideVerification({ request, verification }: Situation, now: number): Decision {
+function decideVerification({ request, progress, verification }: Situation, now: number): Decision {
+  // Checks of another version than the restored one would prove nothing, whatever they say.
+  if (progress === undefined) return { kind: "Observe" };
+  if (progress.kind === "Superseded") return finish("Failed", "Superseded", progress.message);
   if (verification === undefined) return { kind: "Verify" };
   const { checks } = verification;
   const after = request.status?.steps?.[0]?.after;
@@ -210,13 +247,28 @@ function decideVerification({ request, verification }: Situation, now: number): 
   };
 }
 
-/** Abort undoes nothing by itself; it says truly what was done. */
-function decideAbort(situation: Situation): Decision {
+/**
+ * Abort undoes nothing by itself; it says truly what was done. What was stored is recorded first, or the next request
+ * would take the restored version for a release and go forward again.
+ */
+function decideAbort(situation: Situation, now: number): Decision {
   const { request, progress } = situation;
   const state = journalOf(request);
   const by = request.metadata.deletionTimestamp === undefined ? "aborted" : "aborted by its deletion";
   if (state === "Pending") return finish("Aborted", "Aborted", `${by} before anything was changed`);
-  if (state !== "Succeeded" && progress === undefined) return { kind: "Observe" };
+  if (state !== "Succeeded") {
+    if (progress === undefined) return { kind: "Observe" };
+    const after = unrecordedProduct(situation);
+    if (after !== undefined) return { kind: "Record", after };
+    if (isUnnumbered(situation) && overdue(situation, now) === undefined) {
+      const message = `${by}; waits until the change, which stays, has its revision number`;
+      return wait("Applying", "Aborted", message, NUMBERING_POLL_MS);
+    }
+    if (progress.kind === "Unreadable") {
+      const message = `${by}; whether the change was stored is not known: ${progress.message}`;
+      return finish("Aborted", "Aborted", message);
+    }
+  }
   const stored = state === "Succeeded" || state === "Applied" || progress?.kind !== "Superseded";
   return finish(
     "Aborted",
@@ -225,6 +277,12 @@ function decideAbort(situation: Situation): Decision {
       ? `${by} after the change was stored, which stays; abort undoes nothing`
       : `${by} before anything was changed`,
   );
+}
+
+/** The change is stored, but the workload's controller has not taken it up yet. */
+function isUnnumbered({ progress, request }: Situation): boolean {
+  const known = request.status?.steps?.[0]?.after !== undefined;
+  return progress?.kind === "InProgress" && progress.after === undefined && !known;
 }
 
 function replay(twin: NonNullable<Situation["twin"]>): Decision {

@@ -30,12 +30,12 @@ export async function finish(
 
 /** Records the outcome, gives the lock back, and last lets the object go. Safe to repeat. */
 export async function cleanUp(ports: RequestPorts, situation: Situation, signal: AbortSignal): Promise<void> {
-  const { request, resolution, lock } = situation;
+  const { request, resolution } = situation;
   const { namespace = "", name, uid } = request.metadata;
   ports.verifications.forget(uid);
   const patch = removeFinalizer(request, FINALIZER);
   const { target } = resolution;
-  if (target !== undefined && (patch !== undefined || lock?.kind === "Held")) {
+  if (target !== undefined) {
     const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
     await changeLedger(
       ports.client,

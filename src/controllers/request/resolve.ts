@@ -88,11 +88,12 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
 
 function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, "verification" | "signals"> {
   const copied = request.status?.resolved;
-  const matrix = policy?.spec.matrix ?? [];
+  // Copied checks have their bounds already; a row that came later must not give them another.
+  const matrix = copied === undefined ? (policy?.spec.matrix ?? []) : [];
   const verification =
     copied?.verification ?? request.spec.verification ?? policy?.spec.verification ?? DEFAULT_VERIFICATION;
   const checks = (verification.checks ?? defaultChecks(matrix)).map((check) => bounded(check, matrix));
-  const signals = copied?.signals ?? policy?.spec.signals ?? [];
+  const signals = (copied === undefined ? policy?.spec.signals : copied.signals) ?? [];
   return {
     verification: { ...verification, checks },
     signals: signals.filter(({ name }) => checks.some(({ signal }) => signal?.name === name)),
@@ -105,7 +106,7 @@ function resolveStep(
   recordedTarget: string | undefined,
 ): ResolvedStep | undefined {
   const name =
-    step?.workload?.name ?? policy?.spec.target.name ?? recordedTarget?.slice("Deployment/".length);
+    step?.workload?.name ?? recordedTarget?.slice("Deployment/".length) ?? policy?.spec.target.name;
   if (name === undefined) return undefined;
   return {
     name: step?.name ?? "application",

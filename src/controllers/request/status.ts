@@ -1,6 +1,11 @@
 import type { Condition } from "../../crds/common.ts";
 import type { RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
-import { removeCondition, setCondition, type Condition as FullCondition } from "../../kube/conditions.ts";
+import {
+  cutText,
+  removeCondition,
+  setCondition,
+  type Condition as FullCondition,
+} from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Ending } from "./decide.ts";
 import type { CheckState, Situation } from "./situation.ts";
@@ -11,6 +16,10 @@ export interface Activity {
   readonly reason: string;
   readonly message: string;
 }
+
+/** What the schema allows; the API server refuses the whole status for one text that is too long. */
+const LONGEST_STEP_MESSAGE = 2_048;
+const LONGEST_CHECK_VALUE = 512;
 
 type Facts = Omit<RollbackRequestStatus, "conditions" | "phase" | "observedGeneration">;
 
@@ -113,7 +122,10 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
 /** The journal of the one step with some of its fields changed. */
 export function stepFacts(request: RollbackRequest, change: Partial<StepStatus>): Pick<Facts, "steps"> {
   const [step] = request.status?.steps ?? [];
-  return step === undefined ? {} : { steps: [{ ...step, ...change }] };
+  if (step === undefined) return {};
+  const message =
+    change.message === undefined ? {} : { message: cutText(change.message, LONGEST_STEP_MESSAGE) };
+  return { steps: [{ ...step, ...change, ...message }] };
 }
 
 export function timelineFacts(
@@ -125,7 +137,12 @@ export function timelineFacts(
 
 export function checkFacts(checks: readonly CheckState[]): Pick<Facts, "checks"> {
   return {
-    checks: checks.map(({ name, outcome, value, verdicts }) => ({ name, outcome, value, samples: verdicts })),
+    checks: checks.map(({ name, outcome, value, verdicts }) => ({
+      name,
+      outcome,
+      value: cutText(value, LONGEST_CHECK_VALUE),
+      samples: verdicts,
+    })),
   };
 }
 

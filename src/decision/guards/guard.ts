@@ -17,7 +17,9 @@ export type HoldReason =
   | "AlreadyExecuted"
   | "Cooldown"
   | "BudgetSpent"
-  | "BlastRadius";
+  | "BlastRadius"
+  /** The plan itself is refused: missing rights, missing dependencies, another owner. */
+  | "NotReady";
 
 /** The policy's settings that decisions read; lengths in ms. */
 export interface PolicyView {

@@ -1,0 +1,99 @@
+import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { TargetKey } from "../../actions/action.ts";
+import type { Decision } from "../../decision/decide.ts";
+import { formatValue } from "../../decision/sentence.ts";
+import { cutText } from "../../kube/conditions.ts";
+import { isAlreadyExists } from "../../kube/errors.ts";
+import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import { changeLedger } from "../ledger/ledger.ts";
+import type { PolicyPorts } from "./ports.ts";
+
+export const POLICY_LABEL = "rollback.llm-research-lab.io/policy";
+
+type RollbackDecision = Extract<Decision, { readonly kind: "Rollback" }>;
+
+/** Entries older than this speak of no guard any more (budget: 24 h), milliseconds. */
+const KEEP_AUTOMATIC_MS = 7 * 86_400_000;
+const MAX_AUTOMATIC = 200;
+
+/**
+ * Records an automatic rollback in the ledger by compare-and-set, deciding again on what the ledger really holds. Two
+ * leaders, or one with an old cache, so make one entry. Returns undefined when the second look decided otherwise.
+ */
+export async function recordAutomatic(
+  ports: PolicyPorts,
+  target: TargetKey,
+  policy: RollbackPolicy,
+  decideOn: (ledger: RollbackLedgerSpec) => Decision,
+  signal: AbortSignal,
+): Promise<{ readonly entry: LedgerAutomatic; readonly ledger: RollbackLedgerSpec } | undefined> {
+  let entry: LedgerAutomatic | undefined;
+  const ledger = await changeLedger(
+    ports.client,
+    target,
+    (before) => {
+      const decision = decideOn(before);
+      entry = decision.kind === "Rollback" ? automaticEntry(policy, decision, ports.clock.now()) : undefined;
+      if (entry === undefined) return before;
+      const kept = before.automatic.filter(
+        ({ at }) => ports.clock.now() - Date.parse(at) < KEEP_AUTOMATIC_MS,
+      );
+      return { ...before, automatic: [...kept, entry].slice(-MAX_AUTOMATIC) };
+    },
+    signal,
+  );
+  return entry === undefined ? undefined : { entry, ledger };
+}
+
+/** Creates the request of a recorded automatic rollback; finding it there already is success. */
+export async function createRequest(
+  ports: PolicyPorts,
+  policy: RollbackPolicy,
+  entry: LedgerAutomatic,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace = "", name } = policy.metadata;
+  const row = policy.spec.matrix.find((each) => each.name === entry.trigger.row);
+  try {
+    await ports.client.create(
+      ROLLBACK_REQUESTS,
+      {
+        metadata: { namespace, name: entry.request, labels: { [POLICY_LABEL]: name } },
+        spec: {
+          reason: entry.trigger.sentence ?? "",
+          policyRef: { name },
+          expect: { podTemplateHash: entry.podTemplateHash },
+          ...(row === undefined ? {} : { severity: row.severity }),
+          deadline: "30m",
+          dryRun: false,
+        },
+      },
+      { signal },
+    );
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+function automaticEntry(policy: RollbackPolicy, decision: RollbackDecision, now: number): LedgerAutomatic {
+  const { row, release, value, onset, attribution, sentence } = decision;
+  return {
+    request: decision.requestName,
+    replicaSetUid: release.replicaSetUid,
+    podTemplateHash: release.podTemplateHash,
+    revision: release.revision,
+    attempt: decision.attempt,
+    at: new Date(now).toISOString(),
+    ...(release.startedAt === undefined ? {} : { released: new Date(release.startedAt).toISOString() }),
+    trigger: {
+      policy: policy.metadata.name,
+      row: row.name,
+      signal: row.signal,
+      value: formatValue(value, row.unit),
+      threshold: formatValue(row.threshold, row.unit),
+      breachSince: new Date(onset).toISOString(),
+      attribution: cutText(`${attribution.verdict}: ${attribution.reason}`, 1024),
+      sentence: cutText(sentence, 1024),
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { parseDuration } from "../../crds/duration.ts";
+import { parseMatrix } from "../../decision/matrix.ts";
+import type { PolicyView } from "../../decision/guards/guard.ts";
+import type { Row } from "../../decision/row.ts";
+import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import type { Sampler } from "../../prometheus/sampler.ts";
+import type { PrometheusServers } from "../../prometheus/servers.ts";
+import { buildSignalQuery, unitOf, type SignalQuery } from "../../prometheus/signal-query.ts";
+
+/** A signal that can be asked for. The query object is kept for the life of a generation: samplers bound by it. */
+export interface CompiledSignal {
+  readonly name: string;
+  readonly query: SignalQuery;
+  readonly sampler: Sampler;
+}
+
+/** A policy's spec in the terms of the decision core. Lengths in milliseconds. */
+export interface CompiledPolicy {
+  readonly kind: "Compiled";
+  readonly view: PolicyView;
+  readonly rows: readonly Row[];
+  readonly signals: readonly CompiledSignal[];
+  readonly bakeMs: number;
+  /** How far back a window is rebuilt: lookback and the longest `for`. */
+  readonly rehydrateMs: number;
+}
+
+export type CompileResult =
+  CompiledPolicy | { readonly kind: "Refused"; readonly problems: readonly string[] };
+
+/** Reads a policy's spec; what only the operator's configuration or the query language can tell is said here. Pure. */
+export function compilePolicy({ metadata, spec }: RollbackPolicy, servers: PrometheusServers): CompileResult {
+  const problems: string[] = [];
+  const intervalMs = parseDuration(spec.interval);
+  const signals: CompiledSignal[] = [];
+  for (const signal of spec.signals) {
+    const entry = servers.get(signal.prometheus.server);
+    if (entry === undefined) {
+      problems.push(`signal ${signal.name}: ${servers.unknownServer(signal.prometheus.server)}`);
+      continue;
+    }
+    if (intervalMs < entry.minimumIntervalMs) {
+      problems.push(
+        `interval ${spec.interval} is too short for server "${entry.server.name}": its smallest is ${entry.minimumIntervalMs / 1_000}s`,
+      );
+    }
+    const built = buildSignalQuery(signal, entry.server, metadata.namespace ?? "");
+    if (built.kind === "Refused") problems.push(built.message);
+    else signals.push({ name: signal.name, query: built.value, sampler: entry.sampler });
+  }
+  const units = new Map(spec.signals.map((signal) => [signal.name, unitOf(signal)]));
+  const matrix = parseMatrix(spec.matrix, units, parseDuration);
+  if (matrix.kind === "Refused") problems.push(...matrix.problems);
+  if (matrix.kind === "Refused" || problems.length > 0)
+    return { kind: "Refused", problems: [...new Set(problems)] };
+  const lookbackMs = parseDuration(spec.attribution.lookback);
+  return {
+    kind: "Compiled",
+    rows: matrix.rows,
+    signals,
+    bakeMs: parseDuration(spec.bake),
+    rehydrateMs: lookbackMs + Math.max(...matrix.rows.map(({ forMs }) => forMs)),
+    view: {
+      mode: spec.mode,
+      suspended: spec.suspend,
+      executor: spec.serviceAccountName,
+      intervalMs,
+      lookbackMs,
+      settleMs: parseDuration(spec.guards.settle),
+      cooldownMs: parseDuration(spec.guards.cooldown),
+      maxPerDay: spec.guards.maxPerDay,
+      maxBreachAgeMs: parseDuration(spec.guards.maxBreachAge),
+    },
+  };
+}

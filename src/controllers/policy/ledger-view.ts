@@ -1,0 +1,84 @@
+import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { AutomaticRequest, LedgerView } from "../../decision/guards/guard.ts";
+import { lastKnownGood, type KnownGoodRevision } from "../../decision/known-good.ts";
+import type { Release } from "../../decision/release.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { RevisionIdentity } from "../../workloads/revisions.ts";
+import { isFinished } from "../request/phase.ts";
+
+/** How long a recorded request may take to appear before it counts as never made. */
+const CREATION_MS = 60_000;
+
+export type FindRequest = (name: string) => RollbackRequest | undefined;
+
+/** What the guards read from a ledger. Pure. */
+export function viewLedger(
+  ledger: RollbackLedgerSpec | undefined,
+  release: Release | undefined,
+  findRequest: FindRequest,
+  now: number,
+): LedgerView {
+  const entries = (ledger?.automatic ?? []).map((entry) => ({
+    entry,
+    state: stateOf(entry, ledger, findRequest, now),
+  }));
+  return {
+    automaticRollbacks: entries
+      .filter(({ state }) => state !== "EndedUnapplied")
+      .map(({ entry }) => Date.parse(entry.at)),
+    requestsOfRelease: entries
+      .filter(({ entry }) => release !== undefined && isOf(entry, release))
+      .map(({ entry, state }) => ({ name: entry.request, state })),
+    pendingRows: new Set(),
+  };
+}
+
+/** Recorded, but neither announced nor finished: it may have to be created again after a crash. */
+export function unmadeRequests(
+  ledger: RollbackLedgerSpec | undefined,
+  findRequest: FindRequest,
+  now: number,
+): readonly LedgerAutomatic[] {
+  return (ledger?.automatic ?? []).filter(
+    (entry) =>
+      findRequest(entry.request) === undefined &&
+      !hasExecuted(ledger, entry) &&
+      now - Date.parse(entry.at) < CREATION_MS,
+  );
+}
+
+function stateOf(
+  entry: LedgerAutomatic,
+  ledger: RollbackLedgerSpec | undefined,
+  findRequest: FindRequest,
+  now: number,
+): AutomaticRequest["state"] {
+  const executed = ledger?.executed.findLast(({ name }) => name === entry.request);
+  if (executed !== undefined) return executed.outcome === "Started" ? "Open" : "Applied";
+  const request = findRequest(entry.request);
+  if (request !== undefined) return isFinished(request) ? "EndedUnapplied" : "Open";
+  return now - Date.parse(entry.at) < CREATION_MS ? "Open" : "EndedUnapplied";
+}
+
+function hasExecuted(ledger: RollbackLedgerSpec | undefined, entry: LedgerAutomatic): boolean {
+  return ledger?.executed.some(({ name }) => name === entry.request) ?? false;
+}
+
+function isOf(entry: LedgerAutomatic, release: Release): boolean {
+  return entry.replicaSetUid === release.replicaSetUid && entry.revision === release.revision;
+}
+
+/** Where a rollback would go, with the revision numbers of now: the ledger's are those of then. */
+export function rollbackTarget(
+  live: Release,
+  ledger: RollbackLedgerSpec | undefined,
+  revisions: readonly RevisionIdentity[],
+): KnownGoodRevision | undefined {
+  const current = new Map(revisions.map(({ uid, revision }) => [uid, revision]));
+  const knownGood = (ledger?.knownGood ?? []).flatMap((good) => {
+    const revision = current.get(good.replicaSetUid);
+    return revision === undefined ? [] : [{ ...good, revision }];
+  });
+  const marked = new Set((ledger?.marks ?? []).map(({ replicaSetUid }) => replicaSetUid));
+  return lastKnownGood(live, knownGood, new Set(current.keys()), marked);
+}

@@ -1,0 +1,80 @@
+import type { Clock, Random } from "../../kube/clock.ts";
+import { runController } from "../../kube/controller.ts";
+import { keyOf } from "../../kube/objects.ts";
+import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
+import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
+import { reconcilePolicy, type Runtimes } from "./reconcile.ts";
+
+/** Policies evaluated at the same time: most of a tick is waiting for Prometheus. */
+const WORKERS = 64;
+
+/** A tick waits for its servers' timeouts at most; longer means that the API server does not answer. */
+const RECONCILE_TIMEOUT_MS = 60_000;
+
+export interface PolicyControllerOptions {
+  readonly ports: PolicyPorts;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly hooks: WorkQueueHooks;
+  readonly onError: (key: string, error: unknown, retries: number) => void;
+  /** Counts of policies by the status of their Ready condition. */
+  readonly onPolicies: (counts: ReadonlyMap<string, number>) => void;
+}
+
+/** Evaluates every RollbackPolicy at its interval, until the signal aborts. */
+export async function runPolicyController(
+  options: PolicyControllerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ports, clock, random, hooks } = options;
+  const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 200, maxMs: 30_000 } });
+  const runtimes: Runtimes = new Map();
+
+  function wakeTarget(target: string): void {
+    for (const policy of ports.policies.byIndex(POLICIES_BY_TARGET, target)) queue.add(keyOf(policy));
+  }
+
+  const stops = [
+    ports.policies.onChange((change) => {
+      // Others on the same target may now own it, or own it no more.
+      policyTarget(change.object).forEach(wakeTarget);
+      queue.add(keyOf(change.object));
+      if (change.type === "updated") policyTarget(change.previous).forEach(wakeTarget);
+      options.onPolicies(countPolicies(ports));
+    }),
+    ports.deployments.onChange(({ object: { metadata } }) =>
+      wakeTarget(`${metadata.namespace}/Deployment/${metadata.name}`),
+    ),
+  ];
+  for (const policy of ports.policies.list()) {
+    // Spread over a second, so that a new leader does not ask everything at once.
+    queue.add(keyOf(policy), { priority: priorities.resync, afterMs: random() * 1_000 });
+  }
+  try {
+    await runController({
+      queue,
+      workers: WORKERS,
+      reconcile: (key, abort) => reconcilePolicy(ports, runtimes, key, abort),
+      timeoutMs: RECONCILE_TIMEOUT_MS,
+      clock,
+      onError: options.onError,
+      signal,
+    });
+  } finally {
+    for (const stop of stops) stop();
+    await queue.shutDown();
+  }
+}
+
+function countPolicies({ policies }: PolicyPorts): ReadonlyMap<string, number> {
+  const counts = new Map([
+    ["True", 0],
+    ["False", 0],
+    ["Unknown", 0],
+  ]);
+  for (const { status } of policies.list()) {
+    const state = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { AdminAccess } from "../cluster/components.ts";
+import { clustersFolder } from "../cluster/cluster-layout.ts";
+
+/** Where the demo of one cluster keeps its things: below the cluster's folder, so that they go with it. */
+export interface DemoLayout {
+  readonly name: string;
+  readonly dir: string;
+  readonly stageFile: string;
+  /** Targets that Prometheus scrapes, written by the lister. */
+  readonly targetsFile: string;
+  readonly prometheusConfig: string;
+  readonly prometheusData: string;
+  readonly operatorConfig: string;
+  readonly operatorKubeconfig: string;
+  /** One line a second by the traffic generator. */
+  readonly trafficLog: string;
+  /** What the story saw, for tests. */
+  readonly sightingsFile: string;
+  /** The kubectl that enters the cluster's network, as the user calls it. */
+  readonly kubectl: string;
+}
+
+/** What the story needs to know of the cluster; readable by root only, for it holds a token. */
+export interface Stage extends AdminAccess {
+  readonly name: string;
+  readonly kubeconfigPath: string;
+  /** Token of the operator's own ServiceAccount. */
+  readonly operatorToken: string;
+}
+
+/** A version of the sample application. */
+export interface Release {
+  readonly version: string;
+  readonly image: string;
+  /** Share of its requests that fail. */
+  readonly failRatio: number;
+}
+
+export const NAMESPACE = "demo";
+export const DEPLOYMENT = "web";
+export const POLICY = "web";
+/** Processes that run beside the cluster, in the order in which they are ended. */
+export const PROCESSES = ["traffic", "lister", "operator", "prometheus"] as const;
+export type DemoProcess = (typeof PROCESSES)[number];
+
+export const FILES = {
+  application: "examples/demo/application.yaml",
+  executor: "examples/executor.yaml",
+  policy: "examples/demo/policy.yaml",
+  undo: "examples/demo/undo.yaml",
+} as const;
+
+export const GOOD = release("v1.0.0", 0);
+export const BAD = release("v1.1.0", 0.3);
+export const BAD_AGAIN = release("v1.2.0", 0.2);
+export const RELEASES: readonly Release[] = [GOOD, BAD, BAD_AGAIN];
+
+export const REQUESTS_PER_SECOND = 20;
+/** Inside the cluster's network namespace, which nobody else is in: ports are free. */
+export const PROMETHEUS_ADDRESS = "127.0.0.1:9090";
+export const OPERATOR_ADDRESS = "127.0.0.1:8080";
+
+export function demoLayout(name: string): DemoLayout {
+  const dir = join(clustersFolder(), name, "demo");
+  return {
+    name,
+    dir,
+    stageFile: join(dir, "stage.json"),
+    targetsFile: join(dir, "targets.json"),
+    prometheusConfig: join(dir, "prometheus.yml"),
+    prometheusData: join(dir, "prometheus-data"),
+    operatorConfig: join(dir, "operator.yaml"),
+    operatorKubeconfig: join(dir, "operator.kubeconfig"),
+    trafficLog: join(dir, "traffic.jsonl"),
+    sightingsFile: join(dir, "sightings.json"),
+    kubectl: name === "demo" ? "build/kubectl" : `build/kubectl-${name}`,
+  };
+}
+
+export function readStage(path: string): Stage {
+  return JSON.parse(readFileSync(path, "utf8")) as Stage;
+}
+
+function release(version: string, failRatio: number): Release {
+  return { version, image: `localhost/web:${version}`, failRatio };
+}

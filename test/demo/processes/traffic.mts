@@ -1,0 +1,59 @@
+/**
+ * Sends requests to a URL at a steady rate, each on a connection of its own so that the Service spreads them over the
+ * pods, and writes one line a second of what came back: what the users of the sample application see.
+ *
+ *   node traffic.mts URL REQUESTS_PER_SECOND LOG
+ */
+import { appendFileSync, renameSync, statSync } from "node:fs";
+import { get } from "node:http";
+import type { TrafficSecond } from "../story/traffic-log.ts";
+
+const TICK_MS = 10;
+const TIMEOUT_MS = 2000;
+/** A demo that is left alone for weeks must not fill the disk. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+
+const [url = "", rate = "20", log = ""] = process.argv.slice(2);
+const began = performance.now();
+let sent = 0;
+let second = emptySecond();
+
+setInterval(sendDue, TICK_MS);
+setInterval(writeSecond, 1000);
+
+function sendDue(): void {
+  const due = Math.floor(((performance.now() - began) / 1000) * Number(rate));
+  for (; sent < due; sent++) send();
+}
+
+function send(): void {
+  let over = false;
+  const ended = (outcome: "ok" | "failed" | "lost"): void => {
+    if (over) return;
+    over = true;
+    second[outcome] += 1;
+    if (outcome !== "ok") second.badAt.push(Date.now());
+  };
+  const request = get(url, { agent: false, timeout: TIMEOUT_MS }, (response) => {
+    const version = String(response.headers["x-version"] ?? "");
+    response.resume();
+    response.once("end", () => {
+      second.versions[version] = (second.versions[version] ?? 0) + 1;
+      ended((response.statusCode ?? 0) < 500 ? "ok" : "failed");
+    });
+    response.once("error", () => ended("lost"));
+  });
+  request.once("timeout", () => request.destroy(new Error("no answer")));
+  request.once("error", () => ended("lost"));
+}
+
+function writeSecond(): void {
+  const line: TrafficSecond = { at: Date.now(), ...second };
+  second = emptySecond();
+  appendFileSync(log, `${JSON.stringify(line)}\n`);
+  if (statSync(log).size > MAX_LOG_BYTES) renameSync(log, `${log}.1`);
+}
+
+function emptySecond() {
+  return { ok: 0, failed: 0, lost: 0, versions: {} as Record<string, number>, badAt: [] as number[] };
+}

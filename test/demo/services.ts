@@ -1,0 +1,140 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { kubeconfig } from "../cluster/components.ts";
+import { type DetachedProcesses, detachedProcess, startDetached } from "../cluster/detached.ts";
+import { isAlive, stopProcesses } from "../cluster/processes.ts";
+import { waitForUnless } from "../cluster/readiness.ts";
+import { findProgram } from "../cluster/run-command.ts";
+import {
+  type DemoLayout,
+  type DemoProcess,
+  OPERATOR_ADDRESS,
+  PROCESSES,
+  PROMETHEUS_ADDRESS,
+  REQUESTS_PER_SECOND,
+  type Stage,
+} from "./demo-layout.ts";
+
+const GRACE_MS = 10_000;
+
+/** Runs the demo's processes; they go on after it. All of them live in the network of whoever calls. */
+export interface Services {
+  startPrometheus(signal: AbortSignal): Promise<void>;
+  startOperator(stage: Stage, signal: AbortSignal): Promise<void>;
+  startTraffic(url: string): void;
+  /** Rejects when one of them ends, with the end of its log. */
+  readonly failure: Promise<never>;
+}
+
+export async function createServices(demo: DemoLayout): Promise<Services> {
+  await mkdir(demo.dir, { recursive: true });
+  const processes = startDetached(demo.dir);
+  return {
+    failure: processes.failure,
+    startPrometheus: (signal) => startPrometheus(demo, processes, signal),
+    startOperator: (stage, signal) => startOperator(demo, processes, stage, signal),
+    startTraffic(url) {
+      const script = resolve("test/demo/processes/traffic.mts");
+      processes.start("traffic", [
+        process.execPath,
+        script,
+        url,
+        String(REQUESTS_PER_SECOND),
+        demo.trafficLog,
+      ]);
+    },
+  };
+}
+
+/** Ends what an earlier run left, in the order in which nothing misses another. */
+export async function stopServices(demo: DemoLayout, names: readonly DemoProcess[] = PROCESSES): Promise<void> {
+  for (const name of names) {
+    const running = detachedProcess(demo.dir, name);
+    if (running === undefined) continue;
+    await stopProcesses([running], GRACE_MS);
+    await rm(`${demo.dir}/${name}.pid`, { force: true });
+  }
+}
+
+export function runningServices(demo: DemoLayout): readonly DemoProcess[] {
+  return PROCESSES.filter((name) => {
+    const identity = detachedProcess(demo.dir, name);
+    return identity !== undefined && isAlive(identity);
+  });
+}
+
+async function startPrometheus(
+  demo: DemoLayout,
+  processes: DetachedProcesses,
+  signal: AbortSignal,
+): Promise<void> {
+  const program = findProgram("prometheus");
+  if (program === undefined) throw new Error("prometheus is missing: apt-get install prometheus");
+  await rm(demo.prometheusData, { recursive: true, force: true });
+  await rm(demo.targetsFile, { force: true });
+  await writeFile(demo.prometheusConfig, prometheusConfig(demo));
+  processes.start("lister", [
+    process.execPath,
+    resolve("test/demo/processes/lister.mts"),
+    demo.stageFile,
+    demo.targetsFile,
+  ]);
+  processes.start("prometheus", [
+    program,
+    `--config.file=${demo.prometheusConfig}`,
+    `--storage.tsdb.path=${demo.prometheusData}`,
+    "--storage.tsdb.retention.time=6h",
+    `--web.listen-address=${PROMETHEUS_ADDRESS}`,
+    // The default of 5 s is meant for scrape intervals of a quarter of a minute, not of a second.
+    "--scrape.discovery-reload-interval=1s",
+    "--log.level=warn",
+  ]);
+  await awaitAnswer(processes, "prometheus", `http://${PROMETHEUS_ADDRESS}/-/ready`, signal);
+}
+
+function prometheusConfig(demo: DemoLayout): string {
+  return `global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs:
+  - job_name: pods
+    file_sd_configs: [{ files: ["${demo.targetsFile}"], refresh_interval: 1s }]
+`;
+}
+
+async function startOperator(
+  demo: DemoLayout,
+  processes: DetachedProcesses,
+  stage: Stage,
+  signal: AbortSignal,
+): Promise<void> {
+  const program = resolve("bin/rollback-operator");
+  if (!existsSync("dist/rollback-operator.mjs")) {
+    throw new Error('the operator is not built: run "make build"');
+  }
+  await writeFile(demo.operatorKubeconfig, kubeconfig(stage, stage.operatorToken), { mode: 0o600 });
+  await writeFile(demo.operatorConfig, OPERATOR_CONFIG);
+  const files = ["--kubeconfig", demo.operatorKubeconfig, "--config", demo.operatorConfig];
+  processes.start("operator", [program, "controller", ...files, "--listen", OPERATOR_ADDRESS]);
+  await awaitAnswer(processes, "the operator", `http://${OPERATOR_ADDRESS}/readyz`, signal);
+}
+
+const OPERATOR_CONFIG = `prometheus:
+  servers:
+    - { name: default, url: "http://${PROMETHEUS_ADDRESS}", scrapeInterval: 1s, minimumInterval: 1s, namespaceLabel: namespace }
+`;
+
+async function awaitAnswer(
+  { failure }: DetachedProcesses,
+  what: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const probe = async (): Promise<boolean> => {
+    try {
+      return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok;
+    } catch {
+      return false;
+    }
+  };
+  await waitForUnless(failure, `${what} is ready`, probe, { timeoutMs: 30_000, signal });
+}

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeClient } from "../../../src/kube/client.ts";
+import type { KubeObject, ResourceType } from "../../../src/kube/objects.ts";
+import {
+  ROLLBACK_POLICIES,
+  ROLLBACK_REQUESTS,
+  type RollbackPolicy,
+  type RollbackRequest,
+} from "../../../src/kube/rollback-kinds.ts";
+import {
+  type Deployment,
+  deploymentType,
+  type ReplicaSet,
+  replicaSetType,
+} from "../../../src/kube/well-known.ts";
+import { NAMESPACE } from "../demo-layout.ts";
+import { type RateSample, watchErrorRate } from "./error-rate.ts";
+
+/** An object as it was at the moment (ms since the epoch) when the watch told of it. */
+export interface Sighting<T> {
+  readonly at: number;
+  readonly object: T;
+}
+
+/**
+ * The demo's own witnesses: watches as an administrator and queries to Prometheus. Everything is kept with its time,
+ * so that a fact can be looked for after it happened.
+ */
+export interface Eyes {
+  readonly deployments: readonly Sighting<Deployment>[];
+  readonly replicaSets: readonly Sighting<ReplicaSet>[];
+  readonly policies: readonly Sighting<RollbackPolicy>[];
+  readonly requests: readonly Sighting<RollbackRequest>[];
+  readonly errorRate: readonly RateSample[];
+}
+
+const WATCH_SECONDS = 600;
+const AFTER_ERROR_MS = 200;
+
+export function openEyes(client: KubeClient, signal: AbortSignal): Eyes {
+  return {
+    deployments: follow(client, deploymentType, signal),
+    replicaSets: follow(client, replicaSetType, signal),
+    policies: follow(client, ROLLBACK_POLICIES, signal),
+    requests: follow(client, ROLLBACK_REQUESTS, signal),
+    errorRate: watchErrorRate(signal),
+  };
+}
+
+function follow<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  signal: AbortSignal,
+): readonly Sighting<T>[] {
+  const sightings: Sighting<T>[] = [];
+  void keepFollowing(client, type, sightings, signal);
+  return sightings;
+}
+
+async function keepFollowing<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  sightings: Sighting<T>[],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const { items, resourceVersion } = await client.list(type, { namespace: NAMESPACE, signal });
+      for (const object of items) sightings.push({ at: Date.now(), object });
+      const watch = { namespace: NAMESPACE, resourceVersion, timeoutSeconds: WATCH_SECONDS, signal };
+      for await (const event of client.watch(type, { ...watch, stallMs: (WATCH_SECONDS + 10) * 1000 })) {
+        if (event.type === "ADDED" || event.type === "MODIFIED")
+          sightings.push({ at: Date.now(), object: event.object });
+      }
+    } catch {
+      // Whatever it was: a fact that stays unseen is reported as missing.
+      if (!signal.aborted) await sleep(AFTER_ERROR_MS);
+    }
+  }
+}
+
+/** The first sighting at or after a time for which something holds. */
+export function firstSince<T>(
+  sightings: readonly Sighting<T>[],
+  since: number,
+  holds: (object: T) => boolean,
+): Sighting<T> | undefined {
+  return sightings.find(({ at, object }) => at >= since && holds(object));
+}
+
+/** The newest state of the object of that name. */
+export function newest<T extends KubeObject>(
+  sightings: readonly Sighting<T>[],
+  name: string,
+): T | undefined {
+  return sightings.findLast(({ object }) => object.metadata.name === name)?.object;
+}
