@@ -36,14 +36,14 @@ module.exports = {
     {
       name: "lower-layers-know-no-controller",
       severity: "error",
-      from: { path: "^src/(actions|checks|decision|prometheus|config|kube|crds)/" },
-      to: { path: "^src/(controllers|main)" },
+      from: { path: "^src/(actions|checks|decision|gitops|prometheus|workloads|config|kube|crds)/" },
+      to: { path: "^src/(controllers|telemetry|main|operator|composition|caches)" },
     },
     {
       name: "only-main-wires",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/main" },
-      to: { path: "^src/main" },
+      from: { path: "^src/", pathNot: "^src/(main|operator|composition|caches)[.]ts$" },
+      to: { path: "^src/(main|operator|composition|caches)[.]ts$" },
     },
     {
       name: "client-node-behind-one-adapter",

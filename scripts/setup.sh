@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Makes a machine ready: scripts/setup.sh build | test | demo
 #   build  npm packages (compiler, linters, Node 24 itself)
-#   test   also the Debian packages that the integration and e2e suites start
-#   demo   also the Debian packages that the demo's cluster needs
+#   test, demo   also the Debian packages of the local cluster, and Prometheus
 # What is there is reused; what cannot be had is named, and only what needs it is skipped later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,12 +11,9 @@ purpose=${1:-build}
 cluster_needs="containerd:containerd runc:runc iptables:iptables ip:iproute2 nsenter:util-linux setpriv:util-linux
   openssl:openssl sysctl:procps tar:tar /usr/lib/cni/bridge|/opt/cni/bin/bridge:containernetworking-plugins
   prometheus:prometheus promtool:prometheus"
-test_needs="prometheus-alertmanager|alertmanager:prometheus-alertmanager
-  /usr/lib/postgresql/*/bin/initdb|initdb:postgresql"
 case $purpose in
   build) needs="" ;;
-  demo) needs=$cluster_needs ;;
-  test) needs="$cluster_needs $test_needs" ;;
+  demo | test) needs=$cluster_needs ;;
   *)
     echo "usage: scripts/setup.sh build | test | demo" >&2
     exit 2

@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError } from "commander";
-import { ConfigError } from "./config/load.ts";
 import { runOperator } from "./operator.ts";
 
 interface ListenAddress {
@@ -25,7 +24,7 @@ program
   });
 
 program.parseAsync().catch((error: unknown) => {
-  const message = error instanceof ConfigError || !(error instanceof Error) ? String(error) : error.message;
+  const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`rollback-operator: ${message}\n`);
   process.exit(1);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { ConfigError, loadConfig, parseConfig } from "./load.ts";
+import { OperatorConfig } from "./schema.ts";
 
 describe("the admin's configuration", () => {
   it("has safe defaults", async () => {
@@ -47,5 +48,13 @@ describe("the admin's configuration", () => {
 
   it("says which file it cannot read", async () => {
     await expect(loadConfig("/no/such/file")).rejects.toThrow(/cannot read \/no\/such\/file/);
+  });
+});
+
+describe("the example configuration", () => {
+  it("is valid and names every setting", async () => {
+    const config = await loadConfig("examples/config/operator.yaml");
+
+    expect(Object.keys(config)).toEqual(Object.keys(OperatorConfig.parse({})));
   });
 });

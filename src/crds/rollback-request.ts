@@ -156,6 +156,10 @@ export const PlannedStep = z
     action: text("Kind of the step.", 63),
     object: text("The object it writes, as Kind/name.", 320),
     objectUid: text("UID of that object.", 64),
+    selector: text(
+      "Label selector of the object's revisions; it cannot change while the object lives.",
+      4096,
+    ).optional(),
     from: RevisionRef.optional(),
     to: RevisionRef.optional(),
     changes: z

@@ -26,17 +26,35 @@ export interface PrometheusApi {
   ): Promise<Answer<readonly Series[]>>;
 }
 
+/** One query that was sent, for metrics; the result is `Ok` or the kind of its failure. */
+export type OnQuery = (fact: {
+  readonly server: string;
+  readonly result: string;
+  readonly seconds: number;
+}) => void;
+
 const BREAKER: BreakerOptions = { threshold: 5, openMs: 10_000 };
 
 /** One Prometheus-compatible server. The dispatcher is shared; the breaker is the server's own. */
 export class PrometheusClient implements PrometheusApi {
   readonly server: PrometheusServer;
   readonly #dispatcher: Dispatcher;
+  readonly #clock: MonotonicClock;
   readonly #breaker: Breaker;
+  readonly #onQuery: OnQuery;
+  /** Why the breaker counts failures: what an open circuit answers with. */
+  #lastFailure: PrometheusError | undefined;
 
-  constructor(server: PrometheusServer, dispatcher: Dispatcher, clock: MonotonicClock) {
+  constructor(
+    server: PrometheusServer,
+    dispatcher: Dispatcher,
+    clock: MonotonicClock,
+    onQuery: OnQuery = () => undefined,
+  ) {
     this.server = server;
     this.#dispatcher = dispatcher;
+    this.#clock = clock;
+    this.#onQuery = onQuery;
     this.#breaker = new Breaker(clock, BREAKER);
   }
 
@@ -64,8 +82,16 @@ export class PrometheusClient implements PrometheusApi {
   ): Promise<Answer<T>> {
     signal.throwIfAborted();
     if (!this.#breaker.tryAcquire()) {
-      return this.#failed("CircuitOpen", "is not asked for a while after several failures (circuit open)");
+      // The words of the failure behind it: a message that changed with every probe would be news for nothing.
+      return {
+        kind: "Failed",
+        error: {
+          kind: "CircuitOpen",
+          message: this.#lastFailure?.message ?? `Prometheus server "${this.server.name}" is being probed`,
+        },
+      };
     }
+    const began = this.#clock.monotonic();
     let answer: Answer<T>;
     try {
       answer = this.#judge(await postForm(this.server, this.#dispatcher, path, form, signal), read);
@@ -73,7 +99,11 @@ export class PrometheusClient implements PrometheusApi {
       this.#breaker.abandoned();
       throw error;
     }
+    const result = answer.kind === "Ok" ? "Ok" : answer.error.kind;
+    const seconds = (this.#clock.monotonic() - began) / 1_000;
+    this.#onQuery({ server: this.server.name, result, seconds });
     if (answer.kind === "Failed" && answer.error.kind !== "BadData") {
+      this.#lastFailure = answer.error;
       this.#breaker.failed();
     } else {
       this.#breaker.succeeded();

@@ -1,7 +1,7 @@
 import type { Dispatcher } from "undici";
 import type { Sample } from "../decision/sample.ts";
 import type { MonotonicClock } from "./breaker.ts";
-import { PrometheusClient } from "./client.ts";
+import { PrometheusClient, type OnQuery } from "./client.ts";
 import { Sampler } from "./sampler.ts";
 import { serverFromConfig, type PrometheusServer, type ServerConfig } from "./server.ts";
 import { buildSignalQuery, type SignalSpec } from "./signal-query.ts";
@@ -21,11 +21,12 @@ export class PrometheusServers {
     configs: readonly (ServerConfig & { readonly minimumInterval: number })[],
     dispatcher: Dispatcher,
     clock: MonotonicClock,
+    onQuery?: OnQuery,
   ) {
     this.#entries = new Map(
       configs.map((config) => {
         const server = serverFromConfig(config);
-        const sampler = new Sampler(new PrometheusClient(server, dispatcher, clock), clock);
+        const sampler = new Sampler(new PrometheusClient(server, dispatcher, clock, onQuery), clock);
         return [config.name, { server, sampler, minimumIntervalMs: config.minimumInterval }];
       }),
     );

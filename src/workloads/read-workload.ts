@@ -14,11 +14,18 @@ export async function readWorkload(
   namespace: string,
   name: string,
   signal: AbortSignal,
+  knownSelector?: string,
 ): Promise<Workload | undefined> {
-  const deployment = await executor.tryGet(deploymentType, { namespace, name }, { signal });
+  const list = (labelSelector: string) => executor.list(replicaSetType, { namespace, labelSelector, signal });
+  // A Deployment's selector is immutable: where it is known, both can be asked for at once.
+  const [deployment, early] = await Promise.all([
+    executor.tryGet(deploymentType, { namespace, name }, { signal }),
+    knownSelector === undefined ? undefined : list(knownSelector),
+  ]);
   if (deployment === undefined) return undefined;
-  const labelSelector = selectorText(deployment.spec.selector);
-  const { items } = await executor.list(replicaSetType, { namespace, labelSelector, signal });
+  const selector = selectorText(deployment.spec.selector);
+  // A successor of the same name may have another one.
+  const { items } = early !== undefined && selector === knownSelector ? early : await list(selector);
   return { deployment, revisions: revisionsOf(deployment, items) };
 }
 

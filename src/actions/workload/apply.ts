@@ -17,7 +17,13 @@ export async function applyWorkload(plan: WorkloadPlan, context: ApplyContext): 
   let refusal = "";
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const name = plan.object.slice("Deployment/".length);
-    const workload = await readWorkload(context.executor, context.namespace, name, context.signal);
+    const workload = await readWorkload(
+      context.executor,
+      context.namespace,
+      name,
+      context.signal,
+      plan.selector,
+    );
     const state = stateOf(plan, workload);
     if (state.kind !== "Ready") return state;
     try {

@@ -19,7 +19,7 @@ export async function observeWorkload(
 ): Promise<Progress> {
   const name = plan.object.slice("Deployment/".length);
   const { executor, namespace, signal } = context;
-  const workload = await readWorkload(executor, namespace, name, signal);
+  const workload = await readWorkload(executor, namespace, name, signal, plan.selector);
   if (workload === undefined) return superseded(`${plan.object} is gone`);
   const { deployment, revisions } = workload;
   if (deployment.metadata.uid !== plan.objectUid) {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ApplyContext, ApplyResult, Progress } from "../../actions/action.ts";
+import type { ApplyContext, ApplyResult, PlanResult, Progress } from "../../actions/action.ts";
 import type { WorkloadPlan } from "../../actions/workload/index.ts";
 import type { RevisionRef, RollbackRequestStatus } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
@@ -27,7 +27,7 @@ import {
 /** A situation whose request resolved; everything after the first decision has one. */
 type ResolvedSituation = Situation & { readonly resolution: Resolved };
 
-/** Rights first, then the plan: a refusal comes before anything is changed, and before anything is read. */
+/** Asks for the rights and makes the plan at once; a missing right is the refusal that is shown. */
 export async function makePlan(
   ports: RequestPorts,
   situation: ResolvedSituation,
@@ -37,14 +37,7 @@ export async function makePlan(
   const { step, serviceAccountName } = resolution;
   const namespace = request.metadata.namespace ?? "";
   const account = { namespace, name: serviceAccountName };
-  const able = await checkExecutor(
-    ports.client,
-    account,
-    ports.workload.requiredRights(step.workload),
-    signal,
-  );
-  if (able.kind === "Refused") return { ...situation, plan: able };
-  const plan = await ports.workload.plan(step.name, step.workload, {
+  const planning = ports.workload.plan(step.name, step.workload, {
     executor: ports.client.as(account),
     executorName: serviceAccountName,
     namespace,
@@ -54,7 +47,17 @@ export async function makePlan(
     automatic: automatic !== undefined,
     signal,
   });
-  return { ...situation, plan };
+  const [able, plan] = await Promise.all([
+    checkExecutor(ports.client, account, ports.workload.requiredRights(step.workload), signal),
+    planning.catch(refusedIfForbidden),
+  ]);
+  return { ...situation, plan: able.kind === "Refused" ? able : plan };
+}
+
+/** Without a right the plan cannot be made; which right it is, the review of rights says better. */
+function refusedIfForbidden(error: unknown): PlanResult<WorkloadPlan> {
+  if (!isForbidden(error)) throw error;
+  return { kind: "Refused", reason: "AccessDenied", message: errorMessage(error) };
 }
 
 /** Takes the target's lock. A plan that was made on an older ledger than the one under the lock is dropped. */

@@ -1,7 +1,8 @@
+import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import type { ObjectKey } from "../../kube/objects.ts";
+import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { readLedger } from "../ledger/ledger.ts";
+import { readLedger, targetHash } from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolve, type Resolution } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
@@ -12,7 +13,10 @@ export async function observe(
   key: ObjectKey,
   signal: AbortSignal,
 ): Promise<Situation | undefined> {
-  const request = await ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal });
+  const [request, early] = await Promise.all([
+    ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal }),
+    readNamedLedger(ports, key, signal),
+  ]);
   if (request === undefined) return undefined;
   const { policyRef } = request.spec;
   const policy =
@@ -25,7 +29,7 @@ export async function observe(
         );
   const resolution = resolve({ request, policy, defaultExecutor: ports.defaultExecutor });
   const { target } = resolution;
-  const ledger = target === undefined ? undefined : (await readLedger(ports.client, target, signal))?.spec;
+  const ledger = await ledgerOf(ports, target, early, signal);
   return {
     request,
     resolution,
@@ -38,6 +42,34 @@ export async function observe(
     progress: undefined,
     verification: undefined,
   };
+}
+
+interface EarlyLedger {
+  readonly hash: string;
+  readonly ledger: RollbackLedgerSpec | undefined;
+}
+
+/** A spec never changes, so where the cached one names the workload, its ledger can be read along with the request. */
+async function readNamedLedger(
+  ports: RequestPorts,
+  key: ObjectKey,
+  signal: AbortSignal,
+): Promise<EarlyLedger | undefined> {
+  const workload = ports.cached(formatKey(key))?.spec.steps?.[0]?.workload;
+  if (workload?.name === undefined || workload.kind === undefined) return undefined;
+  const target = { group: "apps", kind: workload.kind, namespace: key.namespace, name: workload.name };
+  return { hash: targetHash(target), ledger: (await readLedger(ports.client, target, signal))?.spec };
+}
+
+async function ledgerOf(
+  ports: RequestPorts,
+  target: TargetKey | undefined,
+  early: EarlyLedger | undefined,
+  signal: AbortSignal,
+): Promise<RollbackLedgerSpec | undefined> {
+  if (target === undefined) return undefined;
+  if (early?.hash === targetHash(target)) return early.ledger;
+  return (await readLedger(ports.client, target, signal))?.spec;
 }
 
 function twinOf(request: RollbackRequest, resolution: Resolution, ledger: RollbackLedgerSpec | undefined) {

@@ -3,6 +3,7 @@ import type { WorkloadPlan, WorkloadSpec } from "../../actions/workload/index.ts
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { KillSwitchState } from "./situation.ts";
 import type { TargetLocks } from "./target-lock.ts";
 import type { VerificationRuns } from "./verify.ts";
@@ -41,6 +42,8 @@ export interface RequestObserver {
 export interface RequestPorts {
   /** Acts as the operator itself. */
   readonly client: KubeClient;
+  /** The request as the cache has it, by `namespace/name`: only for facts that never change. */
+  readonly cached: (key: string) => RollbackRequest | undefined;
   readonly clock: Clock;
   readonly workload: Action<WorkloadSpec, WorkloadPlan>;
   readonly locks: TargetLocks;

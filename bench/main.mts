@@ -1,0 +1,14 @@
+/** All figures, one line each on standard output; progress goes to standard error. `make bench [ONLY=undo]`. */
+import { benchDetect } from "./detect.ts";
+import { benchUndo } from "./undo.ts";
+
+const BENCHES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  undo: () => benchUndo(),
+  detect: () => benchDetect(),
+};
+
+const only = process.argv.slice(2);
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  for (const line of await bench()) console.log(line);
+}

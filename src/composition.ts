@@ -1,0 +1,139 @@
+import { hostname } from "node:os";
+import { Agent } from "undici";
+import { workloadAction } from "./actions/workload/index.ts";
+import { createCaches } from "./caches.ts";
+import { createChecks } from "./checks/registry.ts";
+import type { OperatorConfig } from "./config/schema.ts";
+import { createKillSwitch } from "./controllers/kill-switch.ts";
+import { runPolicyController } from "./controllers/policy/policy-controller.ts";
+import { runRequestController } from "./controllers/request/request-controller.ts";
+import { TargetLocks } from "./controllers/request/target-lock.ts";
+import { VerificationRuns } from "./controllers/request/verify.ts";
+import type { Clock, Random } from "./kube/clock.ts";
+import type { ClusterCredentials } from "./kube/credentials.ts";
+import { errorMessage } from "./kube/errors.ts";
+import { createEventRecorder } from "./kube/events.ts";
+import { createKubeClient } from "./kube/http-client.ts";
+import { createTransport } from "./kube/transport.ts";
+import { PrometheusServers } from "./prometheus/servers.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import { policyObserver } from "./telemetry/policy-observer.ts";
+import { requestObserver } from "./telemetry/request-observer.ts";
+
+export interface Surroundings {
+  readonly config: OperatorConfig;
+  readonly credentials: ClusterCredentials;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How long events that were not written yet may delay the end, milliseconds. */
+const LAST_EVENTS_MS = 1_000;
+
+/** Wires everything that one operator process consists of; nothing runs yet. The only place that knows all parts. */
+export function compose({ config, credentials, clock, random, log, metrics }: Surroundings) {
+  const transport = createTransport({
+    credentials,
+    clock,
+    random,
+    userAgent: "rollback-operator",
+    onRequest: metrics.apiRequest,
+  });
+  const client = createKubeClient({ transport, clock });
+  const caches = createCaches({ client, clock, random, config, log });
+  const events = createEventRecorder({
+    client,
+    clock,
+    random,
+    reportingController: "rollback.llm-research-lab.io/controller",
+    reportingInstance: hostname(),
+    onError: (error) => log.warn({ error: errorMessage(error) }, "event not recorded"),
+  });
+  const killSwitch = createKillSwitch({
+    store: caches.killSwitch.store,
+    health: caches.killSwitch.reflector.health,
+    namespace: config.namespace,
+    ...config.killSwitch,
+    clock,
+  });
+  const dispatcher = new Agent({ connections: 16, allowH2: false });
+  const servers = new PrometheusServers(
+    config.prometheus.servers,
+    dispatcher,
+    clock,
+    metrics.prometheusQuery,
+  );
+  const checks = createChecks((signal, namespace, at, abort) =>
+    servers.sampleOnce(signal, namespace, at, abort),
+  );
+  const workload = workloadAction({ stuckAfterMs: config.stuckAfter });
+  const common = { client, clock, workload, killSwitch: killSwitch.state, record: events.record };
+  const onError = (what: string) => (key: string, error: unknown, retries: number) =>
+    log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
+
+  function runRequests(signal: AbortSignal): Promise<void> {
+    return runRequestController(
+      {
+        ports: {
+          ...common,
+          cached: (key) => caches.requests.store.get(key),
+          locks: new TargetLocks(client, config.namespace),
+          verifications: new VerificationRuns(checks),
+          defaultExecutor: config.executor.default,
+          observer: requestObserver(log, metrics, clock),
+        },
+        requests: caches.requests.store,
+        deployments: caches.deployments.store,
+        workers: config.limits.concurrentRequests,
+        random,
+        clock,
+        hooks: metrics.queueHooks("request"),
+        onError: onError("request"),
+        onKillSwitch: killSwitch.onChange,
+      },
+      signal,
+    );
+  }
+
+  function runPolicies(signal: AbortSignal): Promise<void> {
+    return runPolicyController(
+      {
+        ports: {
+          ...common,
+          servers,
+          policies: caches.policies.store,
+          requests: caches.requests.store,
+          ledgers: caches.ledgers.store,
+          deployments: caches.deployments.store,
+          replicaSets: caches.replicaSets.store,
+          observer: policyObserver(log, metrics),
+          automaticRollbacksPer10Minutes: config.limits.automaticRollbacksPer10Minutes,
+        },
+        random,
+        clock,
+        hooks: metrics.queueHooks("policy"),
+        onError: onError("policy"),
+        onPolicies: metrics.policies,
+      },
+      signal,
+    );
+  }
+
+  return {
+    client,
+    caches,
+    /** Both loops, until the signal aborts. Only the leader may run them. */
+    async runControllers(signal: AbortSignal): Promise<void> {
+      await caches.synced(signal);
+      await Promise.all([runRequests(signal), runPolicies(signal)]);
+    },
+    async close(): Promise<void> {
+      await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);
+      events.close();
+      await Promise.all([transport.close(), dispatcher.destroy()]);
+    },
+  };
+}
