@@ -130,12 +130,12 @@ describe("decide", () => {
     [
       "TargetBusy",
       "r1 for this release is under way",
-      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", state: "Open" }] } },
+      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", at: START, state: "Open" }] } },
     ],
     [
       "AlreadyExecuted",
       "r1 has acted",
-      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", state: "Applied" }] } },
+      { ledger: { ...input().ledger, requestsOfRelease: [{ name: "r1", at: START, state: "Applied" }] } },
     ],
     [
       "Cooldown",
@@ -195,9 +195,36 @@ describe("decide", () => {
   it("counts attempts: one that ended before it applied anything allows another", () => {
     const ledger = {
       ...input().ledger,
-      requestsOfRelease: [{ name: "r1", state: "EndedUnapplied" as const }],
+      requestsOfRelease: [{ name: "r1", at: START - 600_000, state: "EndedUnapplied" as const }],
     };
     expect(decide(input({ ledger }))).toMatchObject({ kind: "Rollback", attempt: 2 });
+  });
+
+  it("waits longer after each attempt that came to nothing, or a request would be made at every tick", () => {
+    const ended = (at: number) => ({ name: "r1", at, state: "EndedUnapplied" as const });
+    const after = (waitMs: number, ...ends: number[]) => {
+      const now = START + 5 * STEP;
+      const requestsOfRelease = ends.map((end) => ended(now - end - waitMs));
+      return decide(input({ now, ledger: { ...input().ledger, requestsOfRelease } }));
+    };
+    expect(after(59_999, 0)).toMatchObject({
+      kind: "Hold",
+      reason: "Cooldown",
+      retryAt: START + 5 * STEP + 1,
+    });
+    expect(after(60_000, 0).kind).toBe("Rollback");
+    expect(after(119_999, 0, 60_000).kind).toBe("Hold");
+    expect(after(120_000, 0, 60_000)).toMatchObject({ kind: "Rollback", attempt: 3 });
+    expect(after(1_800_000, ...Array.from({ length: 30 }, () => 0)).kind).toBe("Rollback");
+  });
+
+  it("leaves a release alone whose rollback a person aborted", () => {
+    const requestsOfRelease = [{ name: "r1", at: START - 86_400_000, state: "Aborted" as const }];
+    expect(decide(input({ ledger: { ...input().ledger, requestsOfRelease } }))).toMatchObject({
+      kind: "Hold",
+      reason: "Aborted",
+      message: "request r1 for this release was aborted: a person has to decide",
+    });
   });
 
   it("lets no row that was breaching before the release hide one that the release broke", () => {

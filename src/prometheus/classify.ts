@@ -63,7 +63,8 @@ export function classifyFree(query: FreeQuery, value: Elements, freshness: Eleme
     const limit = `${query.freshWithinMs / 1000}s`;
     return {
       kind: "Stale",
-      detail: `the newest sample is ${(ageMs / 1000).toFixed(1)}s old, more than ${limit}`,
+      // Without the age: this is shown, and must not be news at every evaluation.
+      detail: `the newest sample is ${limit} old or older`,
     };
   }
   return finite(result.value * query.scale, undefined);

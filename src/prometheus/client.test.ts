@@ -221,7 +221,7 @@ describe("the circuit", () => {
     }
     expect(seen).toHaveLength(5);
     expect(await one.instant("up", 0, signal)).toMatchObject({
-      error: { kind: "CircuitOpen", message: expect.stringContaining("circuit open") },
+      error: { kind: "CircuitOpen", message: expect.stringContaining("answered HTTP 500") },
     });
     answer(200, success("vector", []));
     now += 10_000;

@@ -110,7 +110,7 @@ describe("the class of a sample", () => {
     ["NoData", QUANTILE, [], [10], {}],
     ["InsufficientTraffic", QUANTILE, [3], [1], {}],
     ["Value", FREE, [7], [98], { value: 7 }],
-    ["Stale", FREE, [7], [97.5], { detail: "the newest sample is 2.5s old, more than 2.5s" }],
+    ["Stale", FREE, [7], [97.5], { detail: "the newest sample is 2.5s old or older" }],
     ["Stale", FREE, [7], [], {}],
     ["NoData", FREE, [], [100], {}],
     ["Ambiguous", FREE, [7, 8], [100], {}],

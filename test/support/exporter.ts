@@ -1,54 +1,105 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A target for a real Prometheus whose numbers a test sets: counters of requests, grown at a rate. */
-export interface Exporter {
-  readonly address: string;
+/** Metrics of one service, whose numbers a test sets. */
+export interface ExportedService {
   /** Requests per second from now on, and the share of them that fails. */
   traffic(perSecond: number, failing: number): void;
+  /** Share of the requests, from now on, that take 2 s; the others take 50 ms. */
+  slow(share: number): void;
+  /** Age of the oldest message of a queue, seconds; undefined takes the series away. */
+  queue(seconds: number | undefined): void;
   /** Answers 503 to scrapes while true: a scrape gap. */
   silent(silent: boolean): void;
+}
+
+/** A target for a real Prometheus: the default service at `/metrics`, others each at a path of its own. */
+export interface Exporter extends ExportedService {
+  readonly address: string;
+  /** The service at `/NAME`, made when it is named first. */
+  service(name: string): ExportedService;
   close(): Promise<void>;
 }
 
-/** Counters grow with the clock between two scrapes, so rates are exact whatever the scrape's timing. */
+const BUCKETS = [0.1, 1, 5];
+
 export async function startExporter(): Promise<Exporter> {
-  let ok = 0;
-  let bad = 0;
-  let rate = { perSecond: 0, failing: 0 };
-  let last = performance.now();
-  let isSilent = false;
-  const grow = () => {
-    const now = performance.now();
-    const requests = ((now - last) / 1_000) * rate.perSecond;
-    bad += requests * rate.failing;
-    ok += requests * (1 - rate.failing);
-    last = now;
+  const services = new Map<string, GrowingService>();
+  const service = (name: string) => {
+    const known = services.get(name) ?? growingService();
+    services.set(name, known);
+    return known;
   };
-  const server = createServer((_request, response) => {
-    if (isSilent) {
-      response.writeHead(503).end();
-      return;
-    }
-    grow();
-    response
-      .writeHead(200, { "content-type": "text/plain; version=0.0.4" })
-      .end(
-        `# TYPE http_requests_total counter\nhttp_requests_total{status="200"} ${ok}\nhttp_requests_total{status="500"} ${bad}\n`,
-      );
+  const server = createServer(({ url = "" }, response) => {
+    const text = service(url.slice(1)).render();
+    if (text === undefined) response.writeHead(503).end();
+    else response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(text);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
+    ...service("metrics"),
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    traffic(perSecond, failing) {
-      grow();
-      rate = { perSecond, failing };
-    },
-    silent: (silent) => (isSilent = silent),
+    service,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+interface GrowingService extends ExportedService {
+  /** What a scrape gets; undefined while silent. */
+  render(): string | undefined;
+}
+
+/** Counters grow with the clock between two scrapes, so rates are exact whatever the scrape's timing. */
+function growingService(): GrowingService {
+  const count = { ok: 0, bad: 0, quick: 0, slow: 0 };
+  let rate = { perSecond: 0, failing: 0, slow: 0 };
+  let queueSeconds: number | undefined;
+  let last = performance.now();
+  let isSilent = false;
+  const grow = () => {
+    const now = performance.now();
+    const requests = ((now - last) / 1_000) * rate.perSecond;
+    count.bad += requests * rate.failing;
+    count.ok += requests * (1 - rate.failing);
+    count.slow += requests * rate.slow;
+    count.quick += requests * (1 - rate.slow);
+    last = now;
+  };
+  return {
+    traffic(perSecond, failing) {
+      grow();
+      rate = { ...rate, perSecond, failing };
+    },
+    slow(share) {
+      grow();
+      rate = { ...rate, slow: share };
+    },
+    queue: (seconds) => (queueSeconds = seconds),
+    silent: (silent) => (isSilent = silent),
+    render() {
+      if (isSilent) return undefined;
+      grow();
+      const { ok, bad, quick, slow } = count;
+      const lines = [
+        "# TYPE http_requests_total counter",
+        `http_requests_total{status="200"} ${ok}`,
+        `http_requests_total{status="500"} ${bad}`,
+        "# TYPE http_request_duration_seconds histogram",
+        ...BUCKETS.map(
+          (bound) => `http_request_duration_seconds_bucket{le="${bound}"} ${quick + (bound >= 2 ? slow : 0)}`,
+        ),
+        `http_request_duration_seconds_bucket{le="+Inf"} ${quick + slow}`,
+        `http_request_duration_seconds_sum ${quick * 0.05 + slow * 2}`,
+        `http_request_duration_seconds_count ${quick + slow}`,
+        ...(queueSeconds === undefined
+          ? []
+          : ["# TYPE queue_oldest_seconds gauge", `queue_oldest_seconds ${queueSeconds}`]),
+      ];
+      return `${lines.join("\n")}\n`;
+    },
   };
 }

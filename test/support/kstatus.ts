@@ -131,7 +131,10 @@ const RULES: readonly Rule[] = [
     broken: ({ conditions }) => {
       const summary = ["Stalled", "Reconciling", "Ready"];
       const places = conditions.map(({ type }) => summary.indexOf(type)).map((at) => (at < 0 ? 3 : at));
-      return !isDeepStrictEqual(places, places.toSorted());
+      return !isDeepStrictEqual(
+        places,
+        places.toSorted((a, b) => a - b),
+      );
     },
   },
   {
@@ -181,18 +184,22 @@ const EXPECTED: Readonly<Record<string, KStatus>> = {
 
 /** What is wrong between two versions of one object that follow each other. */
 function brokenBetween(before: ConditionedObject, after: ConditionedObject): readonly string[] {
-  const broken: string[] = [];
-  if ((after.status?.observedGeneration ?? -1) < (before.status?.observedGeneration ?? -1))
-    broken.push("observedGeneration never goes back");
-  const phase = before.status?.phase ?? "";
-  if (["Current", "Failed"].includes(EXPECTED[phase] ?? "") && after.status?.phase !== phase)
-    broken.push(`a final phase stays (${phase} became ${after.status?.phase})`);
-  for (const now of after.status?.conditions ?? []) {
-    const then = before.status?.conditions?.find(({ type }) => type === now.type);
-    if (then?.status === now.status && then.lastTransitionTime !== now.lastTransitionTime)
-      broken.push(`lastTransitionTime of ${now.type} moves with its status only`);
-  }
-  return broken;
+  const [then, now] = [before.status ?? {}, after.status ?? {}];
+  const wentBack = (now.observedGeneration ?? -1) < (then.observedGeneration ?? -1);
+  const expected = EXPECTED[then.phase ?? ""] ?? "InProgress";
+  const leftItsEnd = expected !== "InProgress" && now.phase !== then.phase;
+  return [
+    ...(wentBack ? ["observedGeneration never goes back"] : []),
+    ...(leftItsEnd ? [`a final phase stays (${then.phase} became ${now.phase})`] : []),
+    ...(now.conditions ?? [])
+      .filter((condition) => movedAlone(condition, then.conditions ?? []))
+      .map(({ type }) => `lastTransitionTime of ${type} moves with its status only`),
+  ];
+}
+
+function movedAlone(now: ConditionView, before: readonly ConditionView[]): boolean {
+  const then = before.find(({ type }) => type === now.type);
+  return then?.status === now.status && then.lastTransitionTime !== now.lastTransitionTime;
 }
 
 /** One broken rule in one version of an object, readable. */

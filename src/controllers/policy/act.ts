@@ -7,6 +7,7 @@ import { isAlreadyExists } from "../../kube/errors.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { changeLedger } from "../ledger/ledger.ts";
 import type { PolicyPorts } from "./ports.ts";
+import type { RecentRollbacks } from "./recent-rollbacks.ts";
 
 export const POLICY_LABEL = "rollback.llm-research-lab.io/policy";
 
@@ -24,25 +25,29 @@ export async function recordAutomatic(
   ports: PolicyPorts,
   target: TargetKey,
   policy: RollbackPolicy,
+  recent: RecentRollbacks,
   decideOn: (ledger: RollbackLedgerSpec) => Decision,
   signal: AbortSignal,
-): Promise<{ readonly entry: LedgerAutomatic; readonly ledger: RollbackLedgerSpec } | undefined> {
+): Promise<LedgerAutomatic | undefined> {
   let entry: LedgerAutomatic | undefined;
-  const ledger = await changeLedger(
-    ports.client,
-    target,
-    (before) => {
-      const decision = decideOn(before);
-      entry = decision.kind === "Rollback" ? automaticEntry(policy, decision, ports.clock.now()) : undefined;
-      if (entry === undefined) return before;
-      const kept = before.automatic.filter(
-        ({ at }) => ports.clock.now() - Date.parse(at) < KEEP_AUTOMATIC_MS,
-      );
-      return { ...before, automatic: [...kept, entry].slice(-MAX_AUTOMATIC) };
-    },
-    signal,
-  );
-  return entry === undefined ? undefined : { entry, ledger };
+  const change = (before: RollbackLedgerSpec) => {
+    // Called again after a conflict: the reservation of the try before must not stand in its own way.
+    if (entry !== undefined) recent.release(entry.request);
+    const decision = decideOn(before);
+    const now = ports.clock.now();
+    entry = decision.kind === "Rollback" ? automaticEntry(policy, decision, now) : undefined;
+    if (entry === undefined) return before;
+    recent.reserve(entry.request, now);
+    const kept = before.automatic.filter(({ at }) => now - Date.parse(at) < KEEP_AUTOMATIC_MS);
+    return { ...before, automatic: [...kept, entry].slice(-MAX_AUTOMATIC) };
+  };
+  try {
+    await changeLedger(ports.client, target, change, signal);
+  } catch (error) {
+    if (entry !== undefined) recent.release(entry.request);
+    throw error;
+  }
+  return entry;
 }
 
 /** Creates the request of a recorded automatic rollback; finding it there already is success. */

@@ -25,6 +25,9 @@ export interface CompiledPolicy {
   readonly rehydrateMs: number;
 }
 
+/** One range query of at most this many points: what lies before is unknown, and an unknown onset never acts. */
+const MAX_REHYDRATED = 10_000;
+
 export type CompileResult =
   CompiledPolicy | { readonly kind: "Refused"; readonly problems: readonly string[] };
 
@@ -59,7 +62,10 @@ export function compilePolicy({ metadata, spec }: RollbackPolicy, servers: Prome
     rows: matrix.rows,
     signals,
     bakeMs: parseDuration(spec.bake),
-    rehydrateMs: lookbackMs + Math.max(...matrix.rows.map(({ forMs }) => forMs)),
+    rehydrateMs: Math.min(
+      lookbackMs + Math.max(...matrix.rows.map(({ forMs }) => forMs)),
+      MAX_REHYDRATED * intervalMs,
+    ),
     view: {
       mode: spec.mode,
       suspended: spec.suspend,

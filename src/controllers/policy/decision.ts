@@ -1,5 +1,5 @@
 import type { TargetKey } from "../../actions/action.ts";
-import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { RollbackPolicyStatus } from "../../crds/rollback-policy.ts";
 import { decide, type Decision } from "../../decision/decide.ts";
 import { cutText } from "../../kube/conditions.ts";
@@ -11,11 +11,13 @@ import type { CompiledPolicy } from "./compile.ts";
 import { rollbackTarget, unmadeRequests, viewLedger, type FindRequest } from "./ledger-view.ts";
 import type { PolicyPorts } from "./ports.ts";
 import type { RollbackReadiness } from "./readiness.ts";
+import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 import { toRelease, type TargetView } from "./target.ts";
 
 export interface DecisionContext {
   readonly runtime: PolicyRuntime;
+  readonly recent: RecentRollbacks;
   readonly compiled: CompiledPolicy;
   readonly policy: RollbackPolicy;
   readonly target: TargetKey;
@@ -26,25 +28,28 @@ export interface DecisionContext {
 
 type LastDecision = NonNullable<RollbackPolicyStatus["lastDecision"]>;
 
-/** Decides on the newest tick, does it, and tells it once. Returns the decision for the status, if it is news. */
+/** Decides on the newest tick, does it, and tells it once. */
 export async function decideAndAct(
   ports: PolicyPorts,
   context: DecisionContext,
   signal: AbortSignal,
-): Promise<LastDecision | undefined> {
-  const { ledger } = context;
+): Promise<void> {
+  const { ledger, runtime } = context;
   tellBreaches(ports, context);
   await makeUnmade(ports, context, signal);
   // While a rollback is under way its windows still hold the breach that it mends: the same story, not a new one.
-  if (isBusy(ports, context.target)) return undefined;
+  if (isBusy(ports, context.target)) return;
   const decision = withReadiness(decideOn(ports, context, ledger), context.readiness);
   switch (decision.kind) {
     case "Quiet":
-      context.runtime.told = undefined;
-      return undefined;
+      // A row stays in `firing` through a gap in the data: what goes on after it is no news.
+      if (runtime.firing.size === 0) runtime.told = undefined;
+      return;
     case "Notify":
       return tell(ports, context, decision, "Notify", decision.sentence, undefined);
     case "Hold":
+      // The cache of requests does not show ours yet.
+      if (decision.reason === "TargetBusy") return;
       return tell(
         ports,
         context,
@@ -77,9 +82,10 @@ function decideOn(
     rollbackTarget: release === undefined ? undefined : rollbackTarget(release, ledger, view.revisions),
     ledger: viewLedger(ledger, release, finder(ports, context.target), now),
     cluster: {
-      automaticRollbacks: ports.ledgers
-        .list()
-        .flatMap(({ spec }) => spec.automatic.map(({ at }) => Date.parse(at))),
+      // Over all ledgers, so only where a guard asks: not at every quiet tick.
+      get automaticRollbacks() {
+        return context.recent.times();
+      },
       maxPerTenMinutes: ports.automaticRollbacksPer10Minutes,
     },
     watchingSince: runtime.watchingSince,
@@ -110,25 +116,38 @@ async function rollBack(
   context: DecisionContext,
   decision: Extract<Decision, { readonly kind: "Rollback" }>,
   signal: AbortSignal,
-): Promise<LastDecision | undefined> {
+): Promise<void> {
   const { policy, target } = context;
-  const recorded = await recordAutomatic(
+  const entry = await recordAutomatic(
     ports,
     target,
     policy,
+    context.recent,
     (ledger) => decideOn(ports, context, ledger),
     signal,
   );
-  if (recorded === undefined) return undefined;
-  await createRequest(ports, policy, recorded.entry, signal);
-  return tell(ports, context, decision, "Rollback", decision.sentence, recorded.entry.request);
+  if (entry === undefined) return;
+  await create(ports, context, entry, signal);
+  tell(ports, context, decision, "Rollback", decision.sentence, entry.request);
 }
 
 /** A crash between ledger and request leaves an entry without an object. */
 async function makeUnmade(ports: PolicyPorts, context: DecisionContext, signal: AbortSignal): Promise<void> {
-  const { ledger, policy, target } = context;
+  const { ledger, runtime, target } = context;
   const unmade = unmadeRequests(ledger, finder(ports, target), ports.clock.now());
-  for (const entry of unmade) await createRequest(ports, policy, entry, signal);
+  for (const entry of unmade) {
+    if (!runtime.made.has(entry.request)) await create(ports, context, entry, signal);
+  }
+}
+
+async function create(
+  ports: PolicyPorts,
+  { policy, runtime }: DecisionContext,
+  entry: LedgerAutomatic,
+  signal: AbortSignal,
+): Promise<void> {
+  await createRequest(ports, policy, entry, signal);
+  runtime.made = new Set([...runtime.made, entry.request]);
 }
 
 function finder(ports: PolicyPorts, target: TargetKey): FindRequest {
@@ -172,10 +191,10 @@ function tell(
   verdict: LastDecision["verdict"],
   reason: string,
   request: string | undefined,
-): LastDecision | undefined {
+): void {
   const holdReason = decision.kind === "Hold" ? decision.reason : "";
   const news = [decision.row.name, verdict, holdReason, request].join("/");
-  if (runtime.told === news) return undefined;
+  if (runtime.told === news) return;
   runtime.told = news;
   const now = ports.clock.now();
   ports.record({
@@ -196,7 +215,7 @@ function tell(
     request,
     detectionSeconds: verdict === "Rollback" ? Math.max(0, now - firedAt) / 1_000 : undefined,
   });
-  return {
+  runtime.lastDecision = {
     row: decision.row.name,
     verdict,
     reason: cutText(reason, 1024),

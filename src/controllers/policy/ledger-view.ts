@@ -24,11 +24,11 @@ export function viewLedger(
   }));
   return {
     automaticRollbacks: entries
-      .filter(({ state }) => state !== "EndedUnapplied")
+      .filter(({ state }) => state === "Open" || state === "Applied")
       .map(({ entry }) => Date.parse(entry.at)),
     requestsOfRelease: entries
       .filter(({ entry }) => release !== undefined && isOf(entry, release))
-      .map(({ entry, state }) => ({ name: entry.request, state })),
+      .map(({ entry, state }) => ({ name: entry.request, at: Date.parse(entry.at), state })),
     pendingRows: new Set(),
   };
 }
@@ -56,7 +56,10 @@ function stateOf(
   const executed = ledger?.executed.findLast(({ name }) => name === entry.request);
   if (executed !== undefined) return executed.outcome === "Started" ? "Open" : "Applied";
   const request = findRequest(entry.request);
-  if (request !== undefined) return isFinished(request) ? "EndedUnapplied" : "Open";
+  if (request !== undefined) {
+    if (!isFinished(request)) return "Open";
+    return request.status?.phase === "Aborted" ? "Aborted" : "EndedUnapplied";
+  }
   return now - Date.parse(entry.at) < CREATION_MS ? "Open" : "EndedUnapplied";
 }
 

@@ -3,10 +3,14 @@ import { runController } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
-import { reconcilePolicy, type Runtimes } from "./reconcile.ts";
+import { RecentRollbacks } from "./recent-rollbacks.ts";
+import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
 
-/** Policies evaluated at the same time: most of a tick is waiting for Prometheus. */
-const WORKERS = 64;
+/**
+ * Policies evaluated at the same time. Most of a tick is waiting for Prometheus, and a worker is only a promise: so many
+ * that policies which wait for a slow server leave some for those of a fast one.
+ */
+const WORKERS = 1_024;
 
 /** A tick waits for its servers' timeouts at most; longer means that the API server does not answer. */
 const RECONCILE_TIMEOUT_MS = 60_000;
@@ -28,7 +32,7 @@ export async function runPolicyController(
 ): Promise<void> {
   const { ports, clock, random, hooks } = options;
   const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 200, maxMs: 30_000 } });
-  const runtimes: Runtimes = new Map();
+  const memory: PolicyMemory = { runtimes: new Map(), recent: new RecentRollbacks(ports.ledgers) };
 
   function wakeTarget(target: string): void {
     for (const policy of ports.policies.byIndex(POLICIES_BY_TARGET, target)) queue.add(keyOf(policy));
@@ -54,7 +58,7 @@ export async function runPolicyController(
     await runController({
       queue,
       workers: WORKERS,
-      reconcile: (key, abort) => reconcilePolicy(ports, runtimes, key, abort),
+      reconcile: (key, abort) => reconcilePolicy(ports, memory, key, abort),
       timeoutMs: RECONCILE_TIMEOUT_MS,
       clock,
       onError: options.onError,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { PlanResult } from "../../actions/action.ts";
 import type { WorkloadPlan } from "../../actions/workload/index.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
@@ -26,8 +27,14 @@ const BAD_FOR_MS = 30_000;
 /** Whether the answer still answers the question. Good answers of many policies expire at different times. */
 export function isCurrent(readiness: RollbackReadiness | undefined, question: string, now: number): boolean {
   if (readiness === undefined || readiness.question !== question) return false;
-  const spread = 0.75 + (Number.parseInt(question.slice(0, 4), 36) % 100) / 200;
-  return now - readiness.askedAt < (readiness.ready ? GOOD_FOR_MS * spread : BAD_FOR_MS);
+  const age = now - readiness.askedAt;
+  // An answer from the future was made before the clock was set back.
+  return age >= 0 && age < (readiness.ready ? GOOD_FOR_MS * spreadOf(question) : BAD_FOR_MS);
+}
+
+/** From 0.75 to 1.25, the same for the same question. */
+function spreadOf(question: string): number {
+  return 0.75 + createHash("sha256").update(question).digest().readUInt16BE() / 2 ** 17;
 }
 
 /** Makes the very plan that an automatic rollback would make, dry run included. Throws KubeError. */

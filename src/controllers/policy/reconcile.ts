@@ -1,7 +1,7 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
-import { isConflict } from "../../kube/errors.ts";
+import { errorMessage, isConflict } from "../../kube/errors.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
@@ -9,10 +9,13 @@ import type { Deployment } from "../../kube/well-known.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { decideAndAct } from "./decision.ts";
+import { viewLedger } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
 import { askReadiness, isCurrent, type RollbackReadiness } from "./readiness.ts";
+import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
+import { gridOf, newestInstant, untilNext } from "./schedule.ts";
 import { bakeRelease, followRelease } from "./release.ts";
 import {
   breachOf,
@@ -23,29 +26,33 @@ import {
   type PolicyFacts,
   type Standing,
 } from "./status.ts";
-import { viewTarget, type TargetView } from "./target.ts";
+import { toRelease, viewTarget, type TargetView } from "./target.ts";
 
 /** After losing a status write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 50;
 
-/** What is remembered of every policy, by its key. */
-export type Runtimes = Map<string, PolicyRuntime>;
+/** What the controller remembers. */
+export interface PolicyMemory {
+  /** Of every policy, by its key. */
+  readonly runtimes: Map<string, PolicyRuntime>;
+  readonly recent: RecentRollbacks;
+}
 
 /** One pass over one policy: a tick when one is due, and its status when something changed. */
 export async function reconcilePolicy(
   ports: PolicyPorts,
-  runtimes: Runtimes,
+  memory: PolicyMemory,
   key: string,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
   const policy = ports.policies.get(key);
   if (policy === undefined || policy.metadata.deletionTimestamp !== undefined) {
-    runtimes.delete(key);
+    memory.runtimes.delete(key);
     return { done: true };
   }
-  const runtime = runtimeOf(ports, runtimes, key, policy);
+  const runtime = runtimeOf(ports, memory.runtimes, key, policy);
   try {
-    return await pass(ports, runtime, policy, signal);
+    return await pass(ports, memory.recent, runtime, policy, signal);
   } catch (error) {
     if (!isConflict(error)) throw error;
     return { afterMs: AFTER_CONFLICT_MS };
@@ -54,6 +61,7 @@ export async function reconcilePolicy(
 
 async function pass(
   ports: PolicyPorts,
+  recent: RecentRollbacks,
   runtime: PolicyRuntime,
   policy: RollbackPolicy,
   signal: AbortSignal,
@@ -61,21 +69,23 @@ async function pass(
   const { compiled } = runtime;
   const blocked = stalledBefore(ports, policy, compiled);
   if (blocked !== undefined || compiled.kind === "Refused") {
-    await writeBlocked(ports, policy, blocked ?? problemsOf(compiled), signal);
+    await writeBlocked(ports, runtime, policy, blocked ?? problemsOf(compiled), signal);
     return { done: true };
   }
   const target = targetOf(policy);
   const deployment = ports.deployments.get(`${target.namespace}/${target.name}`);
   if (deployment === undefined) {
     const message = `Deployment/${target.name} does not exist in namespace ${target.namespace}: create it, or mend spec.target`;
-    await writeBlocked(ports, policy, { kind: "Stalled", reason: "TargetNotFound", message }, signal);
+    const standing = { kind: "Stalled", reason: "TargetNotFound", message } as const;
+    await writeBlocked(ports, runtime, policy, standing, signal);
     return { done: true };
   }
-  return evaluate(ports, runtime, compiled, policy, deployment, signal);
+  return evaluate(ports, recent, runtime, compiled, policy, deployment, signal);
 }
 
 async function evaluate(
   ports: PolicyPorts,
+  recent: RecentRollbacks,
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   policy: RollbackPolicy,
@@ -87,30 +97,37 @@ async function evaluate(
     deployment,
     ports.replicaSets.byIndex(REPLICA_SETS_BY_OWNER, deployment.metadata.uid),
   );
-  let ledger = await followRelease(ports, runtime, target, view, ledgerOf(ports, target), signal);
+  let ledger = await followRelease(ports, runtime, compiled, target, view, ledgerOf(ports, target), signal);
   const now = ports.clock.now();
-  const due = nextTick(runtime, compiled) <= now;
-  if (due) {
-    await tick(runtime, compiled, now, view.desiredReplicas, signal);
+  const grid = gridOf(runtime.uid, compiled.view.intervalMs);
+  const at = newestInstant(grid, now);
+  // An instant before the last one: the clock was set back.
+  if (at !== runtime.lastTickAt) {
+    await tick(runtime, compiled, at, view.desiredReplicas, signal);
+    runtime.undecided = true;
     for (const sample of runtime.samples.values()) ports.observer.sampled(sample.kind);
     ledger = await bakeRelease(ports, runtime, compiled, target, view, ledger, signal);
   }
-  const ready = await readinessOf(ports, runtime, policy, view, ledger, signal);
+  // Sampling took its time: a policy that was suspended meanwhile must not act any more.
+  if (isOutdated(ports, policy)) return { afterMs: 0 };
+  const ready = await readinessOf(ports, runtime, policy, deployment, view, ledger, signal);
+  if (runtime.undecided) {
+    const context = { runtime, recent, compiled, policy, target, view, ledger, readiness: ready };
+    await decideAndAct(ports, context, signal);
+    runtime.undecided = false;
+  }
   const facts = factsOf(policy, runtime, compiled, view, ledger, ready, ports.clock.now());
-  const lastDecision = due
-    ? await decideAndAct(ports, { runtime, compiled, policy, target, view, ledger, readiness: ready }, signal)
-    : undefined;
-  const told = lastDecision === undefined ? facts : { ...facts, lastDecision };
   await write(
     ports,
     policy,
     standingOf(runtime, compiled, facts, now),
     ready,
     breachOf(runtime, now),
-    told,
+    facts,
     signal,
   );
-  return { afterMs: Math.max(0, nextTick(runtime, compiled) - ports.clock.now()) };
+  // A server that needs longer than an interval is not asked again at once: whole intervals are left out.
+  return { afterMs: untilNext(grid, ports.clock.now()) };
 }
 
 /** What stops a policy before anything is evaluated. */
@@ -158,18 +175,20 @@ function ownerOfTarget(ports: PolicyPorts, policy: RollbackPolicy): string {
 
 function runtimeOf(
   ports: PolicyPorts,
-  runtimes: Runtimes,
+  runtimes: PolicyMemory["runtimes"],
   key: string,
   policy: RollbackPolicy,
 ): PolicyRuntime {
   const known = runtimes.get(key);
   const generation = policy.metadata.generation ?? 1;
-  if (known?.uid === policy.metadata.uid && known.generation === generation) return known;
+  const before = known?.uid === policy.metadata.uid ? known : undefined;
+  if (before?.generation === generation) return before;
   const created = createRuntime(
     policy.metadata.uid,
     generation,
     compilePolicy(policy, ports.servers),
     ports.clock.now(),
+    before,
   );
   runtimes.set(key, created);
   return created;
@@ -180,29 +199,50 @@ function ledgerOf(ports: PolicyPorts, target: TargetKey): RollbackLedgerSpec | u
   return ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec;
 }
 
-function nextTick({ lastTickAt }: PolicyRuntime, { view }: CompiledPolicy): number {
-  return lastTickAt === undefined ? 0 : lastTickAt + view.intervalMs;
-}
-
 async function readinessOf(
   ports: PolicyPorts,
   runtime: PolicyRuntime,
   policy: RollbackPolicy,
+  deployment: Deployment,
   view: TargetView,
   ledger: RollbackLedgerSpec | undefined,
   signal: AbortSignal,
 ): Promise<RollbackReadiness> {
+  const { labels, annotations, ownerReferences } = deployment.metadata;
   const question = JSON.stringify([
     view.live?.uid,
     view.revisions.map(({ uid }) => uid),
     ledger?.knownGood.map(({ replicaSetUid }) => replicaSetUid),
     ledger?.marks.map(({ replicaSetUid }) => replicaSetUid),
+    attemptsOf(ports, policy, view, ledger),
+    // Who owns the workload stands in its metadata.
+    [labels, annotations, ownerReferences, deployment.spec.paused],
     policy.metadata.generation,
   ]);
-  if (runtime.readiness === undefined || !isCurrent(runtime.readiness, question, ports.clock.now())) {
-    runtime.readiness = await askReadiness(ports, policy, ledger, question, signal);
-  }
+  const { readiness } = runtime;
+  if (readiness !== undefined && isCurrent(readiness, question, ports.clock.now())) return readiness;
+  runtime.readiness = await askReadiness(ports, policy, ledger, question, signal).catch(
+    (error: unknown): RollbackReadiness => {
+      if (signal.aborted) throw error;
+      const message = `no plan could be made: ${errorMessage(error)}`;
+      const askedAt = ports.clock.now();
+      return { ready: false, reason: "CannotPlan", message, target: undefined, question, askedAt };
+    },
+  );
   return runtime.readiness;
+}
+
+/** States of the automatic requests of the live release: one that came to nothing shows that the answer was wrong. */
+function attemptsOf(
+  ports: PolicyPorts,
+  policy: RollbackPolicy,
+  { live }: TargetView,
+  ledger: RollbackLedgerSpec | undefined,
+): readonly string[] {
+  if (live === undefined) return [];
+  const find = (name: string) => ports.requests.get(`${policy.metadata.namespace}/${name}`);
+  const { requestsOfRelease } = viewLedger(ledger, toRelease(live, ledger), find, ports.clock.now());
+  return requestsOfRelease.map(({ state }) => state);
 }
 
 function factsOf(
@@ -235,13 +275,19 @@ function factsOf(
           },
         }),
     ...(readiness.target === undefined ? {} : { rollbackTarget: readiness.target }),
-    ...(policy.status?.lastDecision === undefined ? {} : { lastDecision: policy.status.lastDecision }),
+    ...decisionFact(policy, runtime),
   };
+}
+
+function decisionFact(policy: RollbackPolicy, runtime: PolicyRuntime): Pick<PolicyFacts, "lastDecision"> {
+  const lastDecision = runtime.lastDecision ?? policy.status?.lastDecision;
+  return lastDecision === undefined ? {} : { lastDecision };
 }
 
 /** A policy that evaluates nothing: its other conditions say that they are not known. */
 function writeBlocked(
   ports: PolicyPorts,
+  runtime: PolicyRuntime,
   policy: RollbackPolicy,
   standing: Standing,
   signal: AbortSignal,
@@ -249,16 +295,7 @@ function writeBlocked(
   const { reason, message } = standing;
   const unready: Pick<RollbackReadiness, "ready" | "reason" | "message"> = { ready: false, reason, message };
   const unknown: Breach = { status: "Unknown", reason, message: "nothing is evaluated" };
-  const { lastDecision } = policy.status ?? {};
-  return write(
-    ports,
-    policy,
-    standing,
-    unready,
-    unknown,
-    lastDecision === undefined ? {} : { lastDecision },
-    signal,
-  );
+  return write(ports, policy, standing, unready, unknown, decisionFact(policy, runtime), signal);
 }
 
 async function write(
@@ -274,8 +311,16 @@ async function write(
   const rollbackReady: Breach = { status: ready ? "True" : "False", reason, message };
   // The newest version that the cache holds: sampling took its time.
   const current = ports.policies.get(keyOf(policy)) ?? policy;
+  // The change that brought another spec has queued the next pass.
+  if (isOutdated(ports, policy)) return;
   const status = policyStatus(current, standing, rollbackReady, breached, facts, ports.clock.now());
   await writeStatus(ports.client, ROLLBACK_POLICIES, current, status, { signal });
+}
+
+/** Whether the cache holds another spec than the one that was looked at. */
+function isOutdated({ policies }: PolicyPorts, policy: RollbackPolicy): boolean {
+  const current = policies.get(keyOf(policy))?.metadata;
+  return current?.uid !== policy.metadata.uid || current.generation !== policy.metadata.generation;
 }
 
 export function targetOf({ metadata, spec }: RollbackPolicy): TargetKey {

@@ -2,12 +2,16 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { bake, startBaking } from "../../decision/known-good.ts";
 import { formatSpan } from "../../decision/sentence.ts";
+import { TOLERATED_GAP } from "../../decision/window.ts";
 import { recordKnownGood, recordRelease } from "../ledger/changes.ts";
 import { changeLedger } from "../ledger/ledger.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import type { PolicyPorts } from "./ports.ts";
 import type { PolicyRuntime } from "./runtime.ts";
-import { findRelease, releaseEntry, toRelease, type TargetView } from "./target.ts";
+import { findRelease, isKnownGood, releaseEntry, toRelease, type TargetView } from "./target.ts";
+
+/** After a longer break nobody saw when a release began; at least this long, ms. */
+const SHORTEST_BREAK_MS = 60_000;
 
 type Ledger = RollbackLedgerSpec | undefined;
 
@@ -15,6 +19,7 @@ type Ledger = RollbackLedgerSpec | undefined;
 export async function followRelease(
   ports: PolicyPorts,
   runtime: PolicyRuntime,
+  compiled: CompiledPolicy,
   target: TargetKey,
   view: TargetView,
   ledger: Ledger,
@@ -22,12 +27,16 @@ export async function followRelease(
 ): Promise<Ledger> {
   const { live } = view;
   if (live === undefined) return ledger;
+  const now = ports.clock.now();
   const { seenRelease } = runtime;
-  const isNew =
-    seenRelease !== undefined && (seenRelease.uid !== live.uid || seenRelease.revision !== live.revision);
-  runtime.seenRelease = { uid: live.uid, revision: live.revision };
+  const longestBreak = Math.max(SHORTEST_BREAK_MS, (TOLERATED_GAP + 1) * compiled.view.intervalMs);
+  const isSame = seenRelease?.uid === live.uid && seenRelease.revision === live.revision;
+  const begins = !isSame && seenRelease !== undefined && now - seenRelease.at <= longestBreak;
+  // Kept until the ledger has it: a write that fails must not lose the start.
+  const startedAt = isSame ? seenRelease.startedAt : begins ? now : undefined;
+  runtime.seenRelease = { uid: live.uid, revision: live.revision, at: now, startedAt };
   if (findRelease(ledger, live)?.startedAt !== undefined) return ledger;
-  const entry = releaseEntry(view, live, isNew ? ports.clock.now() : undefined);
+  const entry = releaseEntry(view, live, startedAt);
   if (entry.startedAt === undefined && findRelease(ledger, live) !== undefined) return ledger;
   return changeLedger(ports.client, target, (before) => recordRelease(before, entry), signal);
 }
@@ -57,10 +66,7 @@ export async function bakeRelease(
     intervalMs: compiled.view.intervalMs,
   });
   if (runtime.baking.kind !== "KnownGood") return ledger;
-  const known = ledger?.knownGood.some(
-    (good) => good.replicaSetUid === live.uid && good.revision === live.revision,
-  );
-  if (known === true) return ledger;
+  if (isKnownGood(ledger, live)) return ledger;
   const rows = compiled.rows.map(({ name }) => name).join(", ");
   const good = {
     replicaSetUid: live.uid,
@@ -69,5 +75,11 @@ export async function bakeRelease(
     since: new Date(at).toISOString(),
     evidence: `complete and every row Ok for ${formatSpan(compiled.bakeMs)}: ${rows}`.slice(0, 512),
   };
-  return changeLedger(ports.client, target, (before) => recordKnownGood(before, good), signal);
+  // The cache may not show our own entry of a moment ago.
+  return changeLedger(
+    ports.client,
+    target,
+    (before) => (isKnownGood(before, live) ? before : recordKnownGood(before, good)),
+    signal,
+  );
 }

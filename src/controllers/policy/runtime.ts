@@ -1,3 +1,4 @@
+import type { RollbackPolicyStatus } from "../../crds/rollback-policy.ts";
 import type { Baking } from "../../decision/known-good.ts";
 import type { RowEvaluation, RowStates } from "../../decision/matrix.ts";
 import type { Sample } from "../../decision/sample.ts";
@@ -17,6 +18,8 @@ export interface PolicyRuntime {
   readonly watchingSince: number;
   /** Instant of the newest tick, ms since the epoch. */
   lastTickAt: number | undefined;
+  /** The newest tick was not decided on yet. */
+  undecided: boolean;
   /** Signals whose past could not be read back yet. */
   unread: ReadonlySet<string>;
   windows: RowStates;
@@ -25,7 +28,7 @@ export interface PolicyRuntime {
   health: ReadonlyMap<string, SignalHealth>;
   baking: Baking | undefined;
   /** The live release as of the last look: a change that we see has a known start. */
-  seenRelease: { readonly uid: string; readonly revision: number } | undefined;
+  seenRelease: SeenRelease | undefined;
   readiness: RollbackReadiness | undefined;
   /** Rows that can never fire, by name: their threshold lies above the histogram's highest bucket. */
   unreachable: ReadonlyMap<string, string>;
@@ -33,15 +36,30 @@ export interface PolicyRuntime {
   bucketsSeen: ReadonlySet<string>;
   /** The newest decision as it was told, so that it is told once. */
   told: string | undefined;
+  /** The newest decision of this process: a status write may lose against another writer. */
+  lastDecision: RollbackPolicyStatus["lastDecision"];
+  /** Requests that this process made: one that is gone was deleted by somebody, not lost. */
+  made: ReadonlySet<string>;
   /** Rows that fired at the last tick. */
   firing: ReadonlySet<string>;
 }
 
+export interface SeenRelease {
+  readonly uid: string;
+  readonly revision: number;
+  /** When it was looked at last, ms since the epoch. */
+  readonly at: number;
+  /** When it was seen to replace another one, if it was. */
+  readonly startedAt: number | undefined;
+}
+
+/** `before` is the runtime of the same policy's former generation: what it saw and told stays seen and told. */
 export function createRuntime(
   uid: string,
   generation: number,
   compiled: CompileResult,
   now: number,
+  before?: PolicyRuntime,
 ): PolicyRuntime {
   const signals = compiled.kind === "Compiled" ? compiled.signals.map(({ name }) => name) : [];
   return {
@@ -50,17 +68,20 @@ export function createRuntime(
     compiled,
     watchingSince: now,
     lastTickAt: undefined,
+    undecided: false,
     unread: new Set(signals),
     windows: new Map(),
     evaluations: [],
     samples: new Map(),
     health: new Map(),
     baking: undefined,
-    seenRelease: undefined,
+    seenRelease: before?.seenRelease,
     readiness: undefined,
     unreachable: new Map(),
     bucketsSeen: new Set(),
-    told: undefined,
-    firing: new Set(),
+    told: before?.told,
+    lastDecision: before?.lastDecision,
+    made: before?.made ?? new Set(),
+    firing: before?.firing ?? new Set(),
   };
 }

@@ -14,6 +14,7 @@ export async function tick(
   desiredReplicas: number,
   signal: AbortSignal,
 ): Promise<void> {
+  if (runtime.lastTickAt !== undefined && at <= runtime.lastTickAt) forgetWindows(runtime, compiled);
   await rehydrate(runtime, compiled, at, signal);
   const entries = await Promise.all(
     compiled.signals.map(
@@ -32,6 +33,12 @@ export async function tick(
   runtime.windows = statesOf(runtime.evaluations);
   runtime.lastTickAt = at;
   await checkBuckets(runtime, compiled, at, signal);
+}
+
+/** The clock was set back: windows speak of a time to come, and are read back like after a restart. */
+function forgetWindows(runtime: PolicyRuntime, compiled: CompiledPolicy): void {
+  runtime.windows = new Map();
+  runtime.unread = new Set(compiled.signals.map(({ name }) => name));
 }
 
 /** Rebuilds the windows of signals whose past was not read yet; a server that is down is asked again next time. */

@@ -75,3 +75,15 @@ export function findRelease(
     ({ replicaSetUid, revision }) => replicaSetUid === live.uid && revision === live.revision,
   );
 }
+
+/** Whether this very release has baked. */
+export function isKnownGood(
+  ledger: RollbackLedgerSpec | undefined,
+  live: Pick<RevisionIdentity, "uid" | "revision">,
+): boolean {
+  return (
+    ledger?.knownGood.some(
+      ({ replicaSetUid, revision }) => replicaSetUid === live.uid && revision === live.revision,
+    ) ?? false
+  );
+}

@@ -10,6 +10,7 @@ import {
   clusterIsNotRollingBackTooMuch,
   cooldownIsOver,
   dailyBudgetIsLeft,
+  lastAttemptIsLongAgo,
   releaseWasNotRolledBackYet,
 } from "./limits.ts";
 import { executorIsSet, killSwitchIsOff, modeIsEnforce, policyIsNotSuspended } from "./permission.ts";
@@ -26,6 +27,7 @@ export const GUARDS: readonly Guard[] = [
   knownGoodRevisionExists,
   releaseIsNoRollback,
   releaseWasNotRolledBackYet,
+  lastAttemptIsLongAgo,
   cooldownIsOver,
   dailyBudgetIsLeft,
   clusterIsNotRollingBackTooMuch,

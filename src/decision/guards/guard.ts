@@ -15,6 +15,7 @@ export type HoldReason =
   | "NothingToDo"
   | "TargetBusy"
   | "AlreadyExecuted"
+  | "Aborted"
   | "Cooldown"
   | "BudgetSpent"
   | "BlastRadius"
@@ -46,8 +47,13 @@ export interface LedgerView {
 
 export interface AutomaticRequest {
   readonly name: string;
-  /** EndedUnapplied: finished before anything was written, so that another attempt is allowed. */
-  readonly state: "Open" | "Applied" | "EndedUnapplied";
+  /** When it was decided, ms since the epoch. */
+  readonly at: number;
+  /**
+   * EndedUnapplied: finished before anything was written, so that another attempt is allowed. Aborted: the same, but
+   * because a person said so.
+   */
+  readonly state: "Open" | "Applied" | "EndedUnapplied" | "Aborted";
 }
 
 /** Automatic rollbacks of all targets. */

@@ -6,10 +6,18 @@ import { ALLOWED, refused, type GuardInput, type GuardResult } from "./guard.ts"
 const DAY_MS = 86_400_000;
 const TEN_MINUTES_MS = 600_000;
 
+/** Wait after a first attempt that ended before its act; doubled with each further one, up to the longest. */
+const FIRST_RETRY_MS = 60_000;
+const LONGEST_RETRY_MS = 1_800_000;
+
 export function releaseWasNotRolledBackYet({ ledger }: GuardInput): GuardResult {
   const open = ledger.requestsOfRelease.find(({ state }) => state === "Open");
   if (open !== undefined) {
     return refused("TargetBusy", `request ${open.name} for this release is under way`);
+  }
+  const aborted = ledger.requestsOfRelease.find(({ state }) => state === "Aborted");
+  if (aborted !== undefined) {
+    return refused("Aborted", `request ${aborted.name} for this release was aborted: a person has to decide`);
   }
   const applied = ledger.requestsOfRelease.find(({ state }) => state === "Applied");
   return applied === undefined
@@ -18,6 +26,24 @@ export function releaseWasNotRolledBackYet({ ledger }: GuardInput): GuardResult 
         "AlreadyExecuted",
         `request ${applied.name} has acted on this release; a release is rolled back automatically once`,
       );
+}
+
+/** What refused one attempt will most likely refuse the next: without a wait every tick would make a request. */
+export function lastAttemptIsLongAgo({ ledger, now }: GuardInput): GuardResult {
+  const ended = ledger.requestsOfRelease.filter(({ state }) => state === "EndedUnapplied");
+  const [last] = ended.toSorted((a, b) => b.at - a.at);
+  if (last === undefined) {
+    return ALLOWED;
+  }
+  const wait = Math.min(FIRST_RETRY_MS * 2 ** (ended.length - 1), LONGEST_RETRY_MS);
+  const over = last.at + wait;
+  return now < over
+    ? refused(
+        "Cooldown",
+        `request ${last.name} ended before it changed anything: next attempt from ${clockTime(over, now)}`,
+        over,
+      )
+    : ALLOWED;
 }
 
 export function cooldownIsOver({ ledger, policy, now }: GuardInput): GuardResult {

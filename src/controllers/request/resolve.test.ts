@@ -1,0 +1,111 @@
+import { describe, expect, it } from "@jest/globals";
+import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
+import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { resolve, type Resolved } from "./resolve.ts";
+import { situationOf, requestOf } from "./testing/situations.ts";
+import { acceptedFacts } from "./status.ts";
+
+function policyOf(change: Readonly<Record<string, unknown>> = {}): RollbackPolicy {
+  const ratio = (name: string) => ({
+    name,
+    prometheus: { ratio: { bad: "bad", total: "total", window: "1m" } },
+  });
+  const row = (name: string, above: string) => ({
+    name,
+    when: { signal: "errors", above },
+    action: "Rollback",
+  });
+  return {
+    apiVersion: "rollback.llm-research-lab.io/v1alpha1",
+    kind: "RollbackPolicy",
+    metadata: {
+      name: "api",
+      namespace: "shop",
+      uid: "policy-uid",
+      resourceVersion: "1",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+    },
+    spec: RollbackPolicySpec.parse({
+      target: { kind: "Deployment", name: "api" },
+      serviceAccountName: "policy-executor",
+      signals: [ratio("errors"), ratio("latency")],
+      matrix: [row("high", "0.10"), row("elevated", "0.05")],
+      ...change,
+    }),
+  };
+}
+
+/** Of a policy, with nothing in the request but its name. */
+const byPolicy: RollbackRequest = (() => {
+  const { spec, ...rest } = requestOf({ spec: { policyRef: { name: "api" } } });
+  const { steps: _, ...others } = spec;
+  return { ...rest, spec: others };
+})();
+
+function resolved(request: RollbackRequest, policy?: RollbackPolicy, defaultExecutor = "default"): Resolved {
+  const resolution = resolve({ request, policy, defaultExecutor });
+  if (resolution.kind === "Refused") throw new Error(resolution.message);
+  return resolution;
+}
+
+/** The request after its acceptance with this policy. */
+function accepted(request: RollbackRequest, policy: RollbackPolicy): RollbackRequest {
+  const situation = situationOf(request, { resolution: resolved(request, policy) });
+  return { ...request, status: { ...acceptedFacts(situation, 0) } };
+}
+
+describe("what a request means", () => {
+  it("is filled in by its policy", () => {
+    expect(resolved(byPolicy, policyOf())).toMatchObject({
+      serviceAccountName: "policy-executor",
+      step: { name: "application", workload: { name: "api", to: { strategy: "LastKnownGood" } } },
+      target: { group: "apps", kind: "Deployment", namespace: "shop", name: "api" },
+      policyUid: "policy-uid",
+    });
+  });
+
+  it("checks pods, version and every signal of a row, by its strictest row", () => {
+    const { verification, signals } = resolved(byPolicy, policyOf());
+
+    expect(verification.checks).toEqual([
+      { name: "pods", pods: { ready: "All" } },
+      { name: "version", version: {} },
+      { name: "errors", signal: { name: "errors", below: "0.05" } },
+    ]);
+    expect(signals.map(({ name }) => name)).toEqual(["errors"]);
+  });
+
+  it("asks the request first for its executor, then the policy, then the admin; none is refused", () => {
+    const own = requestOf({ spec: { policyRef: { name: "api" }, serviceAccountName: "own" } });
+
+    expect(resolved(own, policyOf()).serviceAccountName).toBe("own");
+    expect(resolved(byPolicy, policyOf({ serviceAccountName: undefined })).serviceAccountName).toBe(
+      "default",
+    );
+    expect(resolve({ request: requestOf(), policy: undefined, defaultExecutor: undefined })).toMatchObject({
+      kind: "Refused",
+      reason: "ExecutorNotSet",
+    });
+  });
+
+  it("is refused without the policy that it names, until it was accepted", () => {
+    const refused = resolve({ request: byPolicy, policy: undefined, defaultExecutor: "default" });
+    expect(refused).toMatchObject({ kind: "Refused", reason: "PolicyNotFound" });
+
+    const later = resolved(accepted(byPolicy, policyOf()), undefined);
+    expect(later).toMatchObject({ serviceAccountName: "policy-executor", target: { name: "api" } });
+  });
+
+  it("does not change with its policy once it was accepted", () => {
+    const request = accepted(byPolicy, policyOf());
+    const before = resolved(request, policyOf());
+    const edited = policyOf({
+      target: { kind: "Deployment", name: "another" },
+      serviceAccountName: "another",
+      matrix: [{ name: "new", when: { signal: "latency", above: "1" }, action: "Rollback" }],
+      verification: { settle: "9s", soak: "9s", interval: "9s" },
+    });
+
+    expect(resolved(request, edited)).toEqual(before);
+  });
+});

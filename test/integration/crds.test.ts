@@ -1,0 +1,306 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { ControlPlane } from "../cluster/control-plane.ts";
+import { startControlPlane } from "../cluster/control-plane.ts";
+import { kubectlFor, type Kubectl } from "../support/kubectl.ts";
+import { kstatusOf, type ConditionedObject } from "../support/kstatus.ts";
+import { installOperator } from "../support/operator-process.ts";
+
+const START_MS = 90_000;
+const TEST_MS = 30_000;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const API_VERSION = "rollback.llm-research-lab.io/v1alpha1";
+const WORKLOAD = { kind: "Deployment", name: "web" };
+const RATIO = { bad: 'errors{code="500"}', total: "requests", window: "1m" };
+const SIGNAL = { name: "errors", prometheus: { ratio: RATIO } };
+const ROW = { name: "high", when: { signal: "errors", above: "0.1" }, action: "Rollback" };
+
+/** The kinds as the API server judges them; no operator runs here. */
+describe("the kinds in the API server", () => {
+  let controlPlane: ControlPlane;
+  let kubectl: Kubectl;
+
+  beforeAll(async () => {
+    controlPlane = await startControlPlane({ controllerManager: false });
+    kubectl = await kubectlFor(controlPlane.kubeconfigPath);
+    await installOperator(kubectl);
+  }, START_MS);
+
+  afterAll(async () => {
+    await controlPlane?.stop();
+  }, START_MS);
+
+  function create(object: Fields, ...flags: readonly string[]) {
+    return kubectl.attempt(["create", "-f", "-", "-o", "json", ...flags], JSON.stringify(object));
+  }
+
+  describe("a RollbackRequest", () => {
+    it.each<readonly [string, Fields, string]>([
+      ["two members in `to`", step({ revision: 1, strategy: "Previous" }), both("strategy", "revision")],
+      ["no member in `to`", step({}), both("strategy", "revision")],
+      ["an unknown strategy", step({ strategy: "Newest" }), 'to.strategy: Unsupported value: "Newest"'],
+      ["revision 0", step({ revision: 0 }), "to.revision: Invalid value: 0"],
+      ["a revision in quotes", step({ revision: "5" }), "to.revision: Invalid value"],
+      ["a deadline of no unit", { ...step(), deadline: "90" }, "spec.deadline: Invalid value"],
+      ["a deadline in days", { ...step(), deadline: "1d" }, "spec.deadline: Invalid value"],
+      ["an unknown severity", { ...step(), severity: "High" }, 'spec.severity: Unsupported value: "High"'],
+      ["a reason too long", { ...step(), reason: "x".repeat(1025) }, "spec.reason: Too long"],
+      ["an account that is no name", { ...step(), serviceAccountName: "a/b" }, "spec.serviceAccountName"],
+      ["a hash that is none", { ...step(), expect: { podTemplateHash: "A-B" } }, "expect.podTemplateHash"],
+      [
+        "neither policy nor steps",
+        { reason: "x" },
+        "must have `policyRef`, or `steps` whose `workload` has `kind` and `name`",
+      ],
+      [
+        "a step without a workload's name and no policy",
+        { steps: [{ name: "app", workload: { to: { revision: 1 } } }] },
+        "must have `policyRef`, or `steps`",
+      ],
+      [
+        "a workload's name without its kind",
+        { steps: [{ name: "app", workload: { name: "web" } }] },
+        "must have both `kind` and `name`, or neither",
+      ],
+      [
+        "another kind of workload",
+        { steps: [{ name: "app", workload: { kind: "CronJob", name: "web" } }] },
+        'workload.kind: Unsupported value: "CronJob"',
+      ],
+      ["a step of no kind", { steps: [{ name: "app" }] }, "must have exactly one of `workload`"],
+      ["no step at all", { steps: [] }, "spec.steps in body should have at least 1 items"],
+      [
+        "a check of two kinds",
+        { ...step(), verification: { checks: [{ name: "c", pods: {}, version: {} }] } },
+        "must have exactly one of `pods`, `signal`, `version`",
+      ],
+      [
+        "two checks of one name",
+        {
+          ...step(),
+          verification: {
+            checks: [
+              { name: "c", pods: {} },
+              { name: "c", version: {} },
+            ],
+          },
+        },
+        "Duplicate value",
+      ],
+      [
+        "samples twice a second",
+        { ...step(), verification: { interval: "500ms" } },
+        'verification.interval: Invalid value: "500ms": must be at least 1s',
+      ],
+      ["a field of another tool", { ...step(), rollbackTo: 5 }, 'unknown field "spec.rollbackTo"'],
+    ])(
+      "with %s is refused, naming it",
+      async (_, spec, message) => {
+        const { code, stderr } = await create(request("bad", spec));
+
+        expect(code).not.toBe(0);
+        expect(stderr).toContain(message);
+      },
+      TEST_MS,
+    );
+
+    it(
+      "whose name does not fit into a label is refused",
+      async () => {
+        const { stderr } = await create(request("x".repeat(64), step()));
+
+        expect(stderr).toMatch(/63/);
+      },
+      TEST_MS,
+    );
+
+    it(
+      "is frozen; its annotations and labels are not",
+      async () => {
+        await create(request("frozen", step()));
+        const patch = (value: Fields) =>
+          kubectl.attempt(["patch", "rbr", "frozen", "--type=merge", "-p", JSON.stringify(value)]);
+
+        expect((await patch({ spec: { reason: "another" } })).stderr).toContain(
+          "spec is immutable: create a new RollbackRequest with a new name",
+        );
+        expect((await patch({ spec: { steps: null, policyRef: { name: "p" } } })).stderr).toContain(
+          "spec is immutable",
+        );
+        const annotations = { "rollback.llm-research-lab.io/abort": "true" };
+        expect((await patch({ metadata: { annotations, labels: { a: "b" } } })).code).toBe(0);
+      },
+      TEST_MS,
+    );
+
+    it(
+      "is in progress from its first moment, and has its defaults written down",
+      async () => {
+        const { stdout } = await create(
+          request("new", { steps: [{ name: "app", workload: { kind: "Deployment", name: "web" } }] }),
+        );
+
+        const created = JSON.parse(stdout) as ConditionedObject & { readonly spec: Fields };
+        expect(created.status).toEqual({ observedGeneration: -1 });
+        expect(kstatusOf(created)).toBe("InProgress");
+        expect(created.spec).toEqual({
+          reason: "",
+          deadline: "30m",
+          dryRun: false,
+          steps: [
+            { name: "app", timeout: "5m", workload: { ...WORKLOAD, to: { strategy: "LastKnownGood" } } },
+          ],
+        });
+      },
+      TEST_MS,
+    );
+
+    it(
+      "cannot be born finished: a status that its maker gives is dropped",
+      async () => {
+        const status = { phase: "Succeeded", observedGeneration: 1 };
+        const { stdout } = await create({ ...request("forged", step()), status });
+
+        expect((JSON.parse(stdout) as ConditionedObject).status).toEqual({ observedGeneration: -1 });
+      },
+      TEST_MS,
+    );
+  });
+
+  describe("a RollbackPolicy", () => {
+    it.each<readonly [string, Fields, string]>([
+      ["no signals", { signals: [] }, "spec.signals in body should have at least 1 items"],
+      ["no rows", { matrix: [] }, "spec.matrix in body should have at least 1 items"],
+      [
+        "a row about an unknown signal",
+        { matrix: [{ ...ROW, when: { signal: "latency", above: "1" } }] },
+        "every row's `when.signal` must be the name of a signal of this policy",
+      ],
+      [
+        "a row with two bounds",
+        { matrix: [{ ...ROW, when: { signal: "errors", above: "1", below: "2" } }] },
+        "must have exactly one of `above`, `below`",
+      ],
+      [
+        "a row without a bound",
+        { matrix: [{ ...ROW, when: { signal: "errors" } }] },
+        "must have exactly one of `above`, `below`",
+      ],
+      [
+        "a threshold that is a float",
+        { matrix: [{ ...ROW, when: { signal: "errors", above: 0.1 } }] },
+        "when.above: Invalid value",
+      ],
+      ["an unknown action", { matrix: [{ ...ROW, action: "Undo" }] }, 'action: Unsupported value: "Undo"'],
+      ["two rows of one name", { matrix: [ROW, ROW] }, "Duplicate value"],
+      [
+        "a signal of two sources",
+        { signals: [{ name: "errors", prometheus: { ratio: RATIO, query: "up" } }] },
+        "must have exactly one of `ratio`, `quantile`, `query`",
+      ],
+      [
+        "a signal of no source",
+        { signals: [{ name: "errors", prometheus: {} }] },
+        "must have exactly one of `ratio`, `quantile`, `query`",
+      ],
+      [
+        "labels for a free query",
+        { signals: [{ name: "errors", prometheus: { query: "up", match: { a: "b" } } }] },
+        "`match` is for `ratio` and `quantile`",
+      ],
+      [
+        "freshness without a query",
+        { signals: [{ name: "errors", prometheus: { ratio: RATIO, freshness: "up" } }] },
+        "`freshness` needs `query`",
+      ],
+      ["an interval of nothing", { interval: "0s" }, "must be between 1s and 1h"],
+      ["an interval in words", { interval: "often" }, "spec.interval: Invalid value"],
+      ["an unknown mode", { mode: "Dry" }, 'spec.mode: Unsupported value: "Dry"'],
+      ["another kind of target", { target: { kind: "Pod", name: "web" } }, "target.kind: Unsupported value"],
+      ["no target", { target: undefined }, "spec.target: Required value"],
+      ["a guard out of bounds", { guards: { maxPerDay: 101 } }, "guards.maxPerDay: Invalid value"],
+      ["a signal whose name is no label", { signals: [{ ...SIGNAL, name: "Errors" }] }, "signals[0].name"],
+    ])(
+      "with %s is refused, naming it",
+      async (_, spec, message) => {
+        const { code, stderr } = await create(policy(spec));
+
+        expect(code).not.toBe(0);
+        expect(stderr).toContain(message);
+      },
+      TEST_MS,
+    );
+
+    it(
+      "is in progress from its first moment",
+      async () => {
+        const { stdout } = await create(policy({}));
+
+        const created = JSON.parse(stdout) as ConditionedObject & { readonly spec: Fields };
+        expect(created.status).toEqual({ observedGeneration: -1 });
+        expect(kstatusOf(created)).toBe("InProgress");
+        expect(created.spec).toMatchObject({
+          mode: "Enforce",
+          suspend: false,
+          interval: "15s",
+          bake: "10m",
+          guards: { cooldown: "30m", maxPerDay: 3, settle: "60s", maxBreachAge: "20m" },
+          verification: { settle: "10s", soak: "60s", interval: "10s" },
+        });
+      },
+      TEST_MS,
+    );
+  });
+
+  it(
+    "nobody but the operator may write a status, with the roles that we ship",
+    async () => {
+      const canI = (kind: string, account: string) =>
+        kubectl.attempt([
+          "auth",
+          "can-i",
+          "update",
+          `${kind}.rollback.llm-research-lab.io`,
+          "--subresource=status",
+          `--as=system:serviceaccount:${account}`,
+        ]);
+      const answers = await Promise.all(
+        ["rollbackrequests", "rollbackpolicies"].flatMap((kind) => [
+          canI(kind, "default:rollback-executor"),
+          canI(kind, "rollback-system:rollback-operator"),
+        ]),
+      );
+
+      expect(answers.map(({ stdout }) => stdout.trim())).toEqual(["no", "yes", "no", "yes"]);
+    },
+    TEST_MS,
+  );
+});
+
+function step(to: Fields = { strategy: "Previous" }): Fields {
+  return { steps: [{ name: "app", workload: { ...WORKLOAD, to } }] };
+}
+
+function both(one: string, other: string): string {
+  return `must have exactly one of \`${one}\`, \`${other}\``;
+}
+
+function request(name: string, spec: Fields): Fields {
+  return {
+    apiVersion: API_VERSION,
+    kind: "RollbackRequest",
+    metadata: { name, namespace: "default" },
+    spec,
+  };
+}
+
+function policy(change: Fields): Fields {
+  const spec = { target: { kind: "Deployment", name: "web" }, signals: [SIGNAL], matrix: [ROW], ...change };
+  return {
+    apiVersion: API_VERSION,
+    kind: "RollbackPolicy",
+    metadata: { name: "web", namespace: "default" },
+    spec,
+  };
+}
