@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { down } from "../cluster/cluster.ts";
 import { checkClusterName, enter } from "../cluster/cluster-layout.ts";
+import { withLock } from "../cluster/lock.ts";
 import { createProgress } from "../cluster/progress.ts";
 import { type DemoLayout, demoLayout } from "./demo-layout.ts";
 import { prepareStage } from "./setup.ts";
@@ -37,14 +38,23 @@ async function upCommand(demo: DemoLayout): Promise<number> {
   const onSignal = (): void => interrupted.abort(new Error("interrupted"));
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   progress.done("Setting up: a one-node Kubernetes of this machine's own, nothing outside it is touched.");
-  await prepareStage(demo, progress, interrupted.signal);
-  return playInside(demo, interrupted.signal);
+  const onWait = (): void => progress.done(`waiting: another demo is playing on cluster ${demo.name}`);
+  const play = async (): Promise<number> => {
+    await prepareStage(demo, progress, interrupted.signal);
+    return playInside(demo, interrupted.signal);
+  };
+  return withLock(`demo/${demo.dir}`, onWait, play, interrupted.signal);
 }
 
 /** The API server, Prometheus and the pods answer only inside the cluster's network: the story goes there. */
 function playInside(demo: DemoLayout, signal: AbortSignal): Promise<number> {
   const story = resolve("test/demo/story.mts");
-  const [program = "", ...args] = [...enter(demo.name), process.execPath, story, demo.name];
+  const [program = "", ...args]: readonly string[] = [
+    ...enter(demo.name),
+    process.execPath,
+    story,
+    demo.name,
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["ignore", "inherit", "inherit"] });
     child.once("error", reject);
@@ -65,6 +75,7 @@ try {
   process.chdir(resolve(import.meta.dirname, "../.."));
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+  process.stderr.write(`demo: ${name === "AbortError" ? "interrupted" : message}\n`);
   process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { kubeconfig } from "../cluster/components.ts";
 import { type DetachedProcesses, detachedProcess, startDetached } from "../cluster/detached.ts";
 import { isAlive, stopProcesses } from "../cluster/processes.ts";
@@ -27,8 +27,17 @@ export interface Services {
   readonly failure: Promise<never>;
 }
 
+/** Forgets what an earlier run measured and logged, so that nothing of it is taken for this one's. */
 export async function createServices(demo: DemoLayout): Promise<Services> {
   await mkdir(demo.dir, { recursive: true });
+  const stale = [
+    demo.prometheusData,
+    demo.targetsFile,
+    demo.sightingsFile,
+    demo.trafficLog,
+    ...PROCESSES.map((name) => logOf(demo, name)),
+  ];
+  await Promise.all(stale.map((path) => rm(path, { recursive: true, force: true })));
   const processes = startDetached(demo.dir);
   return {
     failure: processes.failure,
@@ -48,13 +57,20 @@ export async function createServices(demo: DemoLayout): Promise<Services> {
 }
 
 /** Ends what an earlier run left, in the order in which nothing misses another. */
-export async function stopServices(demo: DemoLayout, names: readonly DemoProcess[] = PROCESSES): Promise<void> {
+export async function stopServices(
+  demo: DemoLayout,
+  names: readonly DemoProcess[] = PROCESSES,
+): Promise<void> {
   for (const name of names) {
     const running = detachedProcess(demo.dir, name);
     if (running === undefined) continue;
     await stopProcesses([running], GRACE_MS);
-    await rm(`${demo.dir}/${name}.pid`, { force: true });
+    await rm(join(demo.dir, `${name}.pid`), { force: true });
   }
+}
+
+export function logOf(demo: DemoLayout, name: DemoProcess): string {
+  return join(demo.dir, `${name}.log`);
 }
 
 export function runningServices(demo: DemoLayout): readonly DemoProcess[] {
@@ -71,8 +87,6 @@ async function startPrometheus(
 ): Promise<void> {
   const program = findProgram("prometheus");
   if (program === undefined) throw new Error("prometheus is missing: apt-get install prometheus");
-  await rm(demo.prometheusData, { recursive: true, force: true });
-  await rm(demo.targetsFile, { force: true });
   await writeFile(demo.prometheusConfig, prometheusConfig(demo));
   processes.start("lister", [
     process.execPath,

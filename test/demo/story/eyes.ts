@@ -65,17 +65,25 @@ async function keepFollowing<T extends KubeObject>(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const { items, resourceVersion } = await client.list(type, { namespace: NAMESPACE, signal });
-      for (const object of items) sightings.push({ at: Date.now(), object });
-      const watch = { namespace: NAMESPACE, resourceVersion, timeoutSeconds: WATCH_SECONDS, signal };
-      for await (const event of client.watch(type, { ...watch, stallMs: (WATCH_SECONDS + 10) * 1000 })) {
-        if (event.type === "ADDED" || event.type === "MODIFIED")
-          sightings.push({ at: Date.now(), object: event.object });
-      }
+      for await (const object of objects(client, type, signal)) sightings.push({ at: Date.now(), object });
     } catch {
       // Whatever it was: a fact that stays unseen is reported as missing.
       if (!signal.aborted) await sleep(AFTER_ERROR_MS);
     }
+  }
+}
+
+/** All objects as they are, then each one as it is made or changed, until the server ends the watch. */
+async function* objects<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  const { items, resourceVersion } = await client.list(type, { namespace: NAMESPACE, signal });
+  yield* items;
+  const times = { timeoutSeconds: WATCH_SECONDS, stallMs: (WATCH_SECONDS + 10) * 1000 };
+  for await (const event of client.watch(type, { namespace: NAMESPACE, resourceVersion, ...times, signal })) {
+    if (event.type === "ADDED" || event.type === "MODIFIED") yield event.object;
   }
 }
 
@@ -89,9 +97,6 @@ export function firstSince<T>(
 }
 
 /** The newest state of the object of that name. */
-export function newest<T extends KubeObject>(
-  sightings: readonly Sighting<T>[],
-  name: string,
-): T | undefined {
+export function newest<T extends KubeObject>(sightings: readonly Sighting<T>[], name: string): T | undefined {
   return sightings.findLast(({ object }) => object.metadata.name === name)?.object;
 }

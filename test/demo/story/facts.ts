@@ -31,7 +31,8 @@ export interface Chapter {
 
 export type Timeline = NonNullable<RollbackRequestStatus["timeline"]>;
 
-const TOLERANCE_MS = 2000;
+/** How far a sighting and what the operator says may be apart: an evaluation, a scrape and some load. */
+export const TOLERANCE_MS = 2000;
 
 /** Which time of the operator's timeline speaks of which fact. */
 const SAME: Partial<Record<FactName, keyof Timeline>> = {

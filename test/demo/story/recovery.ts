@@ -4,7 +4,7 @@ import { firstSince, newest, type Sighting } from "./eyes.ts";
 import type { Fact } from "./facts.ts";
 import { isComplete, runs } from "./rollout.ts";
 import { see, type StoryStage } from "./stage.ts";
-import { badTimes, readTraffic, sumTraffic } from "./traffic-log.ts";
+import { badTimes, readTraffic, sumTraffic, type TrafficSum } from "./traffic-log.ts";
 
 const TIMEOUT_MS = 90_000;
 /** Seconds without a failed request after which the service counts as healthy. */
@@ -32,7 +32,14 @@ export async function followRecovery(recovery: Recovery): Promise<void> {
   }
 }
 
-async function seePatch({ stage, releasedAt, bad, good, report }: Recovery): Promise<Sighting<unknown>> {
+async function seePatch({
+  stage,
+  releasedAt,
+  bad,
+  good,
+  request,
+  report,
+}: Recovery): Promise<Sighting<unknown>> {
   const seen = await see(
     stage,
     `patched: Deployment/${DEPLOYMENT} with ${good.image} again`,
@@ -42,7 +49,7 @@ async function seePatch({ stage, releasedAt, bad, good, report }: Recovery): Pro
   report({
     name: "patched",
     at: seen.at,
-    text: `Deployment/${DEPLOYMENT}: ${bad.version} -> ${good.version}`,
+    text: `Deployment/${DEPLOYMENT}: ${bad.version} -> ${good.version}, by RollbackRequest ${request}`,
   });
   return seen;
 }
@@ -92,13 +99,12 @@ async function seeHealthy({ stage, releasedAt, report }: Recovery): Promise<numb
     },
     { timeoutMs: TIMEOUT_MS },
   );
-  const lost = sum.lost === 0 ? "none lost" : `${sum.lost} lost`;
-  report({
-    name: "healthy",
-    at,
-    text: `last failed request: ${sum.failed} of ${sum.ok + sum.failed + sum.lost} failed since the release, ${lost}`,
-  });
+  report({ name: "healthy", at, text: `no request fails after this (${badSum(sum)} since the release)` });
   return at;
+}
+
+function badSum({ ok, failed, lost }: TrafficSum): string {
+  return `${failed} of ${ok + failed + lost} failed, ${lost === 0 ? "none" : lost} lost`;
 }
 
 async function seeVerified({ stage, request, report }: Recovery): Promise<void> {
@@ -111,9 +117,11 @@ async function seeVerified({ stage, request, report }: Recovery): Promise<void> 
   );
   if (conditionOf(object, "Verified") !== "True") {
     const why = object.status?.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
-    throw new Error(`verified was not seen: RollbackRequest ${request} ended ${object.status?.phase}: ${why}`);
+    throw new Error(
+      `verified was not seen: RollbackRequest ${request} ended ${object.status?.phase}: ${why}`,
+    );
   }
-  report({ name: "verified", at, text: checksOf(object) });
+  report({ name: "verified", at, text: passedChecks(object) });
 }
 
 export function conditionOf({ status }: RollbackRequest, type: string): string | undefined {
@@ -124,10 +132,18 @@ function isOver({ status }: RollbackRequest): boolean {
   return ["Succeeded", "Failed", "Superseded", "Aborted"].includes(status?.phase ?? "");
 }
 
+function passedChecks({ status }: RollbackRequest): string {
+  const checks = status?.checks ?? [];
+  const fewest = Math.min(...checks.map(({ samples }) => samples));
+  const values = checks.map(({ name, value = "" }) => `${name} ${value}`).join(", ");
+  return `${values} (at least ${fewest} samples each)`;
+}
+
+/** How far the verification is. */
 function checksOf(request: RollbackRequest | undefined): string {
   const checks = request?.status?.checks ?? [];
-  if (checks.length === 0) return "waiting until nothing of the bad version is left in the window";
-  return checks
-    .map(({ name, outcome, value = "", samples }) => `${name} ${outcome} (${value}, ${samples} samples)`)
-    .join(", ");
+  if (checks.every(({ samples }) => samples === 0)) {
+    return "waiting until the bad version has left the window of the measurements";
+  }
+  return checks.map(({ name, outcome, samples }) => `${name} ${outcome}, ${samples} samples`).join("; ");
 }

@@ -22,7 +22,7 @@ export function createScreen(): Screen {
     },
     command(text, output = "") {
       line(`  $ ${text}`);
-      for (const each of output.trimEnd().split("\n").filter(Boolean)) line(`    ${each}`);
+      for (const each of output.trimEnd().split("\n")) if (each.trim() !== "") line(`    ${each.trimEnd()}`);
     },
     waiting: (text) => progress.step(`  ... ${text}`),
   };
@@ -33,7 +33,7 @@ export function clock(ms: number): string {
   return new Date(ms).toISOString().slice(11, 19);
 }
 
-/** `22.4%` */
-export function percent(ratio: number): string {
-  return `${Number((ratio * 100).toPrecision(3))}%`;
+/** `22.4%`; with more digits where a value is told from a threshold that it has hardly passed. */
+export function percent(ratio: number, digits = 3): string {
+  return `${Number((ratio * 100).toPrecision(digits))}%`;
 }

@@ -16,6 +16,8 @@ export interface StoryStage {
 }
 
 const LOOK_EVERY_MS = 50;
+/** What is over sooner needs no word about waiting. */
+const SILENT_MS = 1000;
 
 /** Looks again and again until `find` sees it. Throws, naming the fact, after `timeoutMs`. */
 export async function see<T>(
@@ -29,13 +31,15 @@ export async function see<T>(
     const found = find();
     if (found !== undefined) return found;
     const failure = stage.failure();
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw new Error(`not seen: ${what}. ${failure.message}`);
     stage.signal.throwIfAborted();
     const elapsed = performance.now() - began;
     if (elapsed > options.timeoutMs) {
       throw new Error(`not seen within ${options.timeoutMs / 1000} s: ${what}`);
     }
-    stage.screen.waiting(options.progress?.() ?? `${what} (${Math.floor(elapsed / 1000)} s)`);
+    if (elapsed > SILENT_MS) {
+      stage.screen.waiting(options.progress?.() ?? `${what} (${Math.floor(elapsed / 1000)} s)`);
+    }
     await sleep(LOOK_EVERY_MS);
   }
 }
