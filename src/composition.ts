@@ -66,9 +66,10 @@ export function compose({ config, credentials, clock, random, log, metrics }: Su
     clock,
     metrics.prometheusQuery,
   );
-  const checks = createChecks((signal, namespace, at, abort) =>
-    servers.sampleOnce(signal, namespace, at, abort),
-  );
+  const checks = createChecks({
+    sample: (signal, namespace, at, abort) => servers.sampleOnce(signal, namespace, at, abort),
+    lookbackMs: (signal) => servers.lookbackMs(signal),
+  });
   const workload = workloadAction({ stuckAfterMs: config.stuckAfter });
   const common = { client, clock, workload, killSwitch: killSwitch.state, record: events.record };
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>

@@ -1,8 +1,10 @@
 import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { VerificationCheck } from "../crds/verification.ts";
+import { cutText } from "../kube/conditions.ts";
+import { errorMessage, isForbidden } from "../kube/errors.ts";
 import { noVerdict, type CheckContext, type CheckSample } from "./check.ts";
 import { podsCheck } from "./pods/index.ts";
-import { signalCheck, type SampleSignal } from "./signal/index.ts";
+import { signalCheck, type SignalSource } from "./signal/index.ts";
 import { versionCheck } from "./version/index.ts";
 
 /** Every kind of check behind one door. */
@@ -11,17 +13,31 @@ export interface Checks {
   sample(check: VerificationCheck, context: CheckContext): Promise<CheckSample>;
 }
 
-export function createChecks(sampleSignal: SampleSignal): Checks {
-  const signal = signalCheck(sampleSignal);
+export function createChecks(source: SignalSource): Checks {
+  const signal = signalCheck(source);
   return {
     windowMs(check, signals) {
       return check.signal === undefined ? 0 : signal.windowMs(check.signal, signals);
     },
     async sample(check, context) {
-      if (check.pods !== undefined) return podsCheck.sample(check.pods, context);
-      if (check.version !== undefined) return versionCheck.sample(check.version, context);
-      if (check.signal !== undefined) return signal.sample(check.signal, context);
-      return noVerdict("this version of the operator does not know this check");
+      try {
+        return await sampleKind(check, context, signal);
+      } catch (error) {
+        // An executor that lost its rights proves neither health nor its lack.
+        if (!isForbidden(error)) throw error;
+        return noVerdict(cutText(errorMessage(error), 512));
+      }
     },
   };
+}
+
+async function sampleKind(
+  check: VerificationCheck,
+  context: CheckContext,
+  signal: ReturnType<typeof signalCheck>,
+): Promise<CheckSample> {
+  if (check.pods !== undefined) return podsCheck.sample(check.pods, context);
+  if (check.version !== undefined) return versionCheck.sample(check.version, context);
+  if (check.signal !== undefined) return signal.sample(check.signal, context);
+  return noVerdict("this version of the operator does not know this check");
 }

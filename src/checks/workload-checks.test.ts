@@ -11,7 +11,10 @@ const RELEASES: readonly Release[] = [
   { revision: 2, image: "web:v2" },
 ];
 const sets = RELEASES.map(replicaSetOf);
-const checks = createChecks(() => Promise.reject(new Error("no signal here")));
+const checks = createChecks({
+  sample: () => Promise.reject(new Error("no signal here")),
+  lookbackMs: () => 0,
+});
 
 function pod(image: string, ready: boolean, change: Partial<Pod["metadata"]> = {}): Pod {
   const set = sets.find(({ spec }) => spec.template.spec.containers[0]?.image === image);

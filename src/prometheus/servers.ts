@@ -1,10 +1,11 @@
 import type { Dispatcher } from "undici";
+import { parseDuration } from "../crds/duration.ts";
 import type { Sample } from "../decision/sample.ts";
 import type { MonotonicClock } from "./breaker.ts";
 import { PrometheusClient, type OnQuery } from "./client.ts";
 import { Sampler } from "./sampler.ts";
 import { serverFromConfig, type PrometheusServer, type ServerConfig } from "./server.ts";
-import { buildSignalQuery, type SignalSpec } from "./signal-query.ts";
+import { buildSignalQuery, FRESH_SCRAPES, type SignalSpec } from "./signal-query.ts";
 
 export interface ServerEntry {
   readonly server: PrometheusServer;
@@ -53,6 +54,14 @@ export class PrometheusServers {
     const query = buildSignalQuery(spec, entry.server, namespace);
     if (query.kind === "Refused") return { kind: "Error", detail: query.message };
     return entry.sampler.sample(query.value, atMs, signal);
+  }
+
+  /** How far back a sample of a signal looks, ms: its window, or for a free query the age that still is fresh. */
+  lookbackMs(spec: SignalSpec & { readonly prometheus: { readonly server: string } }): number {
+    const { ratio, quantile, server } = spec.prometheus;
+    const window = ratio?.window ?? quantile?.window;
+    if (window !== undefined) return parseDuration(window);
+    return FRESH_SCRAPES * (this.get(server)?.server.scrapeIntervalMs ?? 0);
   }
 
   unknownServer(name: string): string {

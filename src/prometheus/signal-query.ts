@@ -72,7 +72,7 @@ export type BuiltQuery = Parsed<SignalQuery>;
 
 /** Scrape intervals that a window must hold, and after which a free query's newest sample is stale. */
 const WINDOW_SCRAPES = 4;
-const FRESH_SCRAPES = 2.5;
+export const FRESH_SCRAPES = 2.5;
 
 /** The queries of a signal, limited to the policy's namespace where the server forces that. Never throws. */
 export function buildSignalQuery(spec: SignalSpec, server: PrometheusServer, namespace: string): BuiltQuery {

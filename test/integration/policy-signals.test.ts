@@ -18,6 +18,8 @@ const LATENCY: PartialSpec = {
 const QUEUE: PartialSpec = {
   signals: [{ name: "queue-age", unit: "seconds", prometheus: { query: "max(queue_oldest_seconds)" } }],
   matrix: [row("queue-age", "30")],
+  // A gauge shows the world of the last scrape; only ratio and quantile have a window that is waited for.
+  verification: { settle: "3s", soak: "2s", interval: "1s" },
 };
 
 /** All three sources at once; nothing but the namespace tells the services apart. */

@@ -1,5 +1,4 @@
 import type { PolicySignal } from "../../crds/rollback-policy.ts";
-import { parseDuration } from "../../crds/duration.ts";
 import type { VerificationCheck } from "../../crds/verification.ts";
 import type { Sample } from "../../decision/sample.ts";
 import { formatValue } from "../../decision/sentence.ts";
@@ -8,32 +7,30 @@ import { fail, noVerdict, pass, type Check } from "../check.ts";
 
 type SignalSpec = NonNullable<VerificationCheck["signal"]>;
 
-/** Samples a policy's signal at an instant (milliseconds since the epoch), limited to the namespace. */
-export type SampleSignal = (
-  signal: PolicySignal,
-  namespace: string,
-  atMs: number,
-  abort: AbortSignal,
-) => Promise<Sample>;
+/** Where signals are measured. */
+export interface SignalSource {
+  /** Samples a policy's signal at an instant (milliseconds since the epoch), limited to the namespace. */
+  sample(signal: PolicySignal, namespace: string, atMs: number, abort: AbortSignal): Promise<Sample>;
+  /** How far back a sample of the signal looks, milliseconds. */
+  lookbackMs(signal: PolicySignal): number;
+}
 
 /** A signal of the policy is within its bound. What is no value is no verdict. */
-export function signalCheck(sampleSignal: SampleSignal): Check<SignalSpec> {
+export function signalCheck(source: SignalSource): Check<SignalSpec> {
   return {
     kind: "signal",
-    windowMs: ({ name }, signals) => windowOf(signals.find((signal) => signal.name === name)),
+    windowMs({ name }, signals) {
+      const signal = signals.find((each) => each.name === name);
+      return signal === undefined ? 0 : source.lookbackMs(signal);
+    },
     async sample(spec, { signals, namespace, now, signal: abort }) {
       const signal = signals.find(({ name }) => name === spec.name);
       if (signal === undefined) return noVerdict(`the policy has no signal ${spec.name}`);
-      const sample = await sampleSignal(signal, namespace, now, abort);
+      const sample = await source.sample(signal, namespace, now, abort);
       if (sample.kind !== "Value") return noVerdict(`${sample.kind}: ${sample.detail}`);
       return compare(spec, sample.value, unitOf(signal));
     },
   };
-}
-
-function windowOf(signal: PolicySignal | undefined): number {
-  const window = signal?.prometheus.ratio?.window ?? signal?.prometheus.quantile?.window;
-  return window === undefined ? 0 : parseDuration(window);
 }
 
 function compare({ above, below }: SignalSpec, value: number, unit: ReturnType<typeof unitOf>) {
