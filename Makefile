@@ -29,6 +29,7 @@ check: setup-build ## the fast half of the tests: format, types, lint, layers, u
 	@scripts/check.sh
 
 test: setup-test build ## all tests that this machine can run
+	@node test/cluster/main.mts build
 	@node scripts/test.mts
 
 demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request
@@ -37,8 +38,9 @@ demo: setup-demo build ## a bad release, rolled back by itself, and one undone b
 demo-down: ## end the demo's cluster
 	@node test/demo/main.mts down
 
-bench: setup-test build ## the figures
-	@node bench/main.mts
+bench: setup-test build ## the figures, one line each (ONLY="undo detect")
+	@node test/cluster/main.mts build >&2
+	@node bench/main.mts $(ONLY)
 
 clean: ## remove what was built here
 	@rm -rf dist build

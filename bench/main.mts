@@ -1,4 +1,4 @@
-/** All figures, one line each on standard output; progress goes to standard error. `make bench [ONLY=undo]`. */
+/** All figures, one line each on standard output; progress goes to standard error. `make bench ONLY=undo`. */
 import { benchDetect } from "./detect.ts";
 import { benchUndo } from "./undo.ts";
 
