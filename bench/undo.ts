@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { targetHash } from "../src/controllers/ledger/ledger.ts";
 import { readAudit, type AuditEvent } from "../test/cluster/audit.ts";
 import { startWorld, until, type World } from "../test/support/world.ts";
 import { figure, progress, quantile } from "./figures.ts";
@@ -75,7 +76,7 @@ async function report(world: World, pairs: number, kubectlMs: readonly number[])
     latencies.push(at(patched) - at(created));
     const between = audit
       .writes({ user: OPERATOR })
-      .filter((event) => at(event) > at(created) && at(event) <= at(patched) && isPersisted(event));
+      .filter((event) => at(event) > at(created) && at(event) <= at(patched) && isFor(event, name));
     writes.push(between.length);
   }
   return [
@@ -87,9 +88,11 @@ async function report(world: World, pairs: number, kubectlMs: readonly number[])
   ];
 }
 
-/** Reviews are answered, not stored; the leader lease is renewed whether or not anything happens. */
-function isPersisted({ objectRef }: AuditEvent): boolean {
-  return objectRef?.resource !== "selfsubjectaccessreviews" && objectRef?.name !== "rollback-operator";
+/** Writes for this request: itself, its target with lock and ledger, its events. Others may be under way as well. */
+function isFor({ objectRef }: AuditEvent, name: string): boolean {
+  const hash = targetHash({ group: "apps", kind: "Deployment", namespace: NAMESPACE, name });
+  const written = objectRef?.name ?? "";
+  return written === name || written.startsWith(`${name}.`) || written.endsWith(hash);
 }
 
 function at(event: AuditEvent): number {

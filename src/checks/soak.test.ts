@@ -30,6 +30,13 @@ describe("soak", () => {
     expect(judge(record, soak.endAt)).toEqual({ outcome: "Passed", value: "Pass", verdicts: 3 });
   });
 
+  it("waits for its samples when they come late, instead of calling it a lack of data", () => {
+    const taken = ["Pass", "Pass"].map((outcome) => sample(outcome as "Pass"));
+
+    expect(judge({ soak, samples: taken }, soak.endAt + 1).outcome).toBe("Pending");
+    expect(judge({ soak, samples: [...taken, sample("Pass")] }, soak.endAt + 1).outcome).toBe("Passed");
+  });
+
   it("never passes on no data, on too little of it, or when data ends", () => {
     fc.assert(
       fc.property(samples, (taken) => {

@@ -49,7 +49,10 @@ export function judge(record: CheckRecord, now: number): CheckVerdict {
   if (failed !== undefined) return { outcome: "Failed", value: failed.value, verdicts };
   const last = record.samples.at(-1);
   const value = last?.value ?? "no sample yet";
-  if (now < record.soak.endAt || last === undefined) return { outcome: "Pending", value, verdicts };
+  // A slow operator takes its samples late: too few of them is no lack of data.
+  if (now < record.soak.endAt || last === undefined || record.samples.length < MINIMUM_SAMPLES) {
+    return { outcome: "Pending", value, verdicts };
+  }
   const proven = verdicts >= MINIMUM_SAMPLES && last.outcome === "Pass";
   return { outcome: proven ? "Passed" : "Inconclusive", value, verdicts };
 }

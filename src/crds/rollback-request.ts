@@ -139,6 +139,7 @@ export type Phase = z.output<typeof Phase>;
 export const RevisionRef = z
   .object({
     revision: z.int().meta(meta("Revision number, for information: an undo renumbers it.")),
+    name: objectName("Name of the ReplicaSet."),
     uid: text("UID of the ReplicaSet.", 64),
     podTemplateHash: PodTemplateHash,
     images: z
@@ -156,10 +157,6 @@ export const PlannedStep = z
     action: text("Kind of the step.", 63),
     object: text("The object it writes, as Kind/name.", 320),
     objectUid: text("UID of that object.", 64),
-    selector: text(
-      "Label selector of the object's revisions; it cannot change while the object lives.",
-      4096,
-    ).optional(),
     from: RevisionRef.optional(),
     to: RevisionRef.optional(),
     changes: z

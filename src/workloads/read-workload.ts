@@ -8,25 +8,38 @@ export interface Workload {
   readonly revisions: readonly Revision[];
 }
 
-/** The Deployment and its revisions as they are now, read as the executor; undefined when it does not exist. */
+/** The Deployment and all its revisions as they are now, read as the executor; undefined when it does not exist. */
 export async function readWorkload(
   executor: KubeClient,
   namespace: string,
   name: string,
   signal: AbortSignal,
-  knownSelector?: string,
 ): Promise<Workload | undefined> {
-  const list = (labelSelector: string) => executor.list(replicaSetType, { namespace, labelSelector, signal });
-  // A Deployment's selector is immutable: where it is known, both can be asked for at once.
-  const [deployment, early] = await Promise.all([
+  const deployment = await executor.tryGet(deploymentType, { namespace, name }, { signal });
+  if (deployment === undefined) return undefined;
+  const labelSelector = selectorText(deployment.spec.selector);
+  const { items } = await executor.list(replicaSetType, { namespace, labelSelector, signal });
+  return { deployment, revisions: revisionsOf(deployment, items) };
+}
+
+/**
+ * The same with only the revisions of these names. A GET is answered by etcd at once; a consistent LIST waits until
+ * the API server's watch cache has caught up with writes to anything, up to 100 ms.
+ */
+export async function readRevisions(
+  executor: KubeClient,
+  namespace: string,
+  name: string,
+  revisionNames: readonly string[],
+  signal: AbortSignal,
+): Promise<Workload | undefined> {
+  const [deployment, ...sets] = await Promise.all([
     executor.tryGet(deploymentType, { namespace, name }, { signal }),
-    knownSelector === undefined ? undefined : list(knownSelector),
+    ...revisionNames.map((each) => executor.tryGet(replicaSetType, { namespace, name: each }, { signal })),
   ]);
   if (deployment === undefined) return undefined;
-  const selector = selectorText(deployment.spec.selector);
-  // A successor of the same name may have another one.
-  const { items } = early !== undefined && selector === knownSelector ? early : await list(selector);
-  return { deployment, revisions: revisionsOf(deployment, items) };
+  const found = sets.filter((set) => set !== undefined);
+  return { deployment, revisions: revisionsOf(deployment, found) };
 }
 
 /** A LabelSelector in the form of a query parameter. */

@@ -56,6 +56,7 @@ describe("revisions of a Deployment", () => {
     expect(images.every(({ length }) => length === 512)).toBe(true);
     expect(toRef(revisionsOf(deployment, sets)[0]!)).toEqual({
       revision: 3,
+      name: "web-webv3",
       uid: "uid-webv3",
       podTemplateHash: "webv3",
       images: ["web:v3"],

@@ -87,6 +87,7 @@ export function liveRevision(deployment: Deployment, revisions: readonly Revisio
 export function toRef(revision: Revision): RevisionRef {
   return {
     revision: revision.revision,
+    name: revision.name,
     uid: revision.uid,
     podTemplateHash: revision.podTemplateHash,
     images: imagesOf(revision.template),

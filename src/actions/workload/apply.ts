@@ -3,7 +3,7 @@ import type { ApplyContext, ApplyResult } from "../action.ts";
 import { liveRevision, type Revision } from "../../workloads/revisions.ts";
 import { patchFor } from "./patch.ts";
 import type { WorkloadPlan } from "./plan.ts";
-import { readWorkload, type Workload } from "../../workloads/read-workload.ts";
+import { readRevisions, type Workload } from "../../workloads/read-workload.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 
 /** How often a failed `test` is looked at again before it counts as a refusal of the server. */
@@ -17,13 +17,8 @@ export async function applyWorkload(plan: WorkloadPlan, context: ApplyContext): 
   let refusal = "";
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const name = plan.object.slice("Deployment/".length);
-    const workload = await readWorkload(
-      context.executor,
-      context.namespace,
-      name,
-      context.signal,
-      plan.selector,
-    );
+    const ends = [plan.from.name, plan.to.name];
+    const workload = await readRevisions(context.executor, context.namespace, name, ends, context.signal);
     const state = stateOf(plan, workload);
     if (state.kind !== "Ready") return state;
     try {

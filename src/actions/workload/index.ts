@@ -28,6 +28,7 @@ function requiredRights({ name }: WorkloadSpec): readonly Right[] {
   return [
     { apiGroup: "apps", resource: "deployments", verb: "get", name },
     { apiGroup: "apps", resource: "deployments", verb: "patch", name },
+    { apiGroup: "apps", resource: "replicasets", verb: "get" },
     { apiGroup: "apps", resource: "replicasets", verb: "list" },
     { apiGroup: "", resource: "pods", verb: "list" },
   ];

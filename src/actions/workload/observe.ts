@@ -1,7 +1,7 @@
 import type { Deployment, WireCondition } from "../../kube/well-known.ts";
 import { podComplaints, type PodComplaint } from "../../workloads/pod-complaints.ts";
 import { podsOfRevisions } from "../../workloads/pods.ts";
-import { readWorkload } from "../../workloads/read-workload.ts";
+import { readRevisions } from "../../workloads/read-workload.ts";
 import { toRef } from "../../workloads/revisions.ts";
 import { rolloutState } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
@@ -19,7 +19,7 @@ export async function observeWorkload(
 ): Promise<Progress> {
   const name = plan.object.slice("Deployment/".length);
   const { executor, namespace, signal } = context;
-  const workload = await readWorkload(executor, namespace, name, signal, plan.selector);
+  const workload = await readRevisions(executor, namespace, name, [plan.to.name], signal);
   if (workload === undefined) return superseded(`${plan.object} is gone`);
   const { deployment, revisions } = workload;
   if (deployment.metadata.uid !== plan.objectUid) {

@@ -9,7 +9,7 @@ import { checkDependencies } from "./dependencies.ts";
 import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
 import { ownershipOf } from "./ownership.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
-import { readWorkload, selectorText } from "../../workloads/read-workload.ts";
+import { readWorkload } from "../../workloads/read-workload.ts";
 import { changedPaths } from "../../workloads/template.ts";
 
 export interface WorkloadSpec {
@@ -172,7 +172,6 @@ function toPlan(
     action: "workload",
     object,
     objectUid: ends.deployment.metadata.uid,
-    selector: selectorText(ends.deployment.spec.selector),
     from: toRef(ends.live),
     to: toRef(ends.to),
     changes: [...changedPaths(ends.live.template, ends.to.template)],

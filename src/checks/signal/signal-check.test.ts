@@ -18,7 +18,7 @@ const context = {
   executor: {} as KubeClient,
   namespace: "shop",
   workload: "web",
-  expected: { revision: 1, uid: "u", podTemplateHash: "h", images: [] },
+  expected: { revision: 1, name: "web-h", uid: "u", podTemplateHash: "h", images: [] },
   signals: [errors],
   now: 1_000,
   signal: new AbortController().signal,

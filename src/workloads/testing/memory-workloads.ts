@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/errors.ts";
-import type { KubeObject, ResourceType } from "../../kube/objects.ts";
+import type { KubeObject, ObjectKey, ResourceType } from "../../kube/objects.ts";
 import type { JsonPatchOperation } from "../../kube/patch.ts";
 import type { Deployment, Pod, ReplicaSet } from "../../kube/well-known.ts";
 
@@ -40,9 +40,10 @@ export function memoryWorkloads(
   };
   const client = {
     as: () => client,
-    tryGet: async () => {
+    tryGet: async (type: ResourceType, key: ObjectKey) => {
       check("get");
-      return world.deployment;
+      if (type.kind === "Deployment") return world.deployment;
+      return world.replicaSets.find(({ metadata }) => metadata.name === key.name);
     },
     list: async (type: ResourceType) => {
       check("list");

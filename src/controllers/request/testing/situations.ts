@@ -10,8 +10,20 @@ import type { Situation, VerificationState } from "../situation.ts";
 export const NOW = Date.parse("2026-01-01T00:10:00Z");
 export const AT = "2026-01-01T00:09:50.000Z";
 
-export const FROM: RevisionRef = { revision: 3, uid: "uid-3", podTemplateHash: "h3", images: ["web:v3"] };
-export const TO: RevisionRef = { revision: 2, uid: "uid-2", podTemplateHash: "h2", images: ["web:v2"] };
+export const FROM: RevisionRef = {
+  revision: 3,
+  name: "web-h3",
+  uid: "uid-3",
+  podTemplateHash: "h3",
+  images: ["web:v3"],
+};
+export const TO: RevisionRef = {
+  revision: 2,
+  name: "web-h2",
+  uid: "uid-2",
+  podTemplateHash: "h2",
+  images: ["web:v2"],
+};
 export const AFTER: RevisionRef = { ...TO, revision: 4 };
 
 export const PLAN: WorkloadPlan = {
@@ -20,7 +32,6 @@ export const PLAN: WorkloadPlan = {
   action: "workload",
   object: "Deployment/web",
   objectUid: "deployment-uid",
-  selector: "app=web",
   from: FROM,
   to: TO,
   changes: ["template.spec"],
