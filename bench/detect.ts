@@ -11,7 +11,7 @@ import { figure, progress, quantile } from "./figures.ts";
 
 const INTERVAL_MS = 1_000;
 /** Own eyes: how often Prometheus is asked whether the breach is visible yet, and the target whether it was patched. */
-const LOOK_MS = 10;
+const LOOK_MS = 25;
 const THRESHOLD = 0.1;
 
 interface Target {
@@ -20,7 +20,7 @@ interface Target {
 }
 
 /** Breach visible in Prometheus -> template back, with `for: 0s` and an interval of 1 s, on real Prometheus. */
-export async function benchDetect(targets = 10, rounds = 10): Promise<readonly string[]> {
+export async function benchDetect(targets = 5, rounds = 20): Promise<readonly string[]> {
   const signal = new AbortController().signal;
   const world = await startWorld();
   const dir = await mkdtemp(join(tmpdir(), "rollback-bench-"));

@@ -16,6 +16,8 @@ export interface ListOptions extends CallOptions {
   readonly fieldSelector?: string | undefined;
   /** Objects a page; 500 by default. */
   readonly limit?: number | undefined;
+  /** Whatever the API server's watch cache holds now, at once; the answer may be behind and comes in one page. */
+  readonly mayBeBehind?: boolean | undefined;
 }
 
 /** One page of a list; the last has no `continueToken`. */

@@ -23,7 +23,8 @@ export async function* listPages<T extends KubeObject>(
       method: "GET",
       path: collectionPath(type, namespace),
       query: {
-        limit: String(options.limit ?? 500),
+        limit: options.mayBeBehind === true ? undefined : String(options.limit ?? 500),
+        resourceVersion: options.mayBeBehind === true ? "0" : undefined,
         continue: token,
         labelSelector: options.labelSelector,
         fieldSelector: options.fieldSelector,

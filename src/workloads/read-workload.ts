@@ -8,17 +8,21 @@ export interface Workload {
   readonly revisions: readonly Revision[];
 }
 
-/** The Deployment and all its revisions as they are now, read as the executor; undefined when it does not exist. */
+/**
+ * The Deployment and all its revisions as they are now, read as the executor; undefined when it does not exist. With
+ * `mayBeBehind` the revisions are those of the API server's watch cache, which may lag: confirm what matters.
+ */
 export async function readWorkload(
   executor: KubeClient,
   namespace: string,
   name: string,
   signal: AbortSignal,
+  mayBeBehind = false,
 ): Promise<Workload | undefined> {
   const deployment = await executor.tryGet(deploymentType, { namespace, name }, { signal });
   if (deployment === undefined) return undefined;
   const labelSelector = selectorText(deployment.spec.selector);
-  const { items } = await executor.list(replicaSetType, { namespace, labelSelector, signal });
+  const { items } = await executor.list(replicaSetType, { namespace, labelSelector, signal, mayBeBehind });
   return { deployment, revisions: revisionsOf(deployment, items) };
 }
 

@@ -1,10 +1,12 @@
 import type { Action, Right } from "../action.ts";
 import { applyWorkload } from "./apply.ts";
 import { observeWorkload } from "./observe.ts";
-import { planWorkload, type WorkloadPlan, type WorkloadSpec } from "./plan.ts";
+import { planWorkload, type WorkloadPlan } from "./plan.ts";
+import type { WorkloadSpec } from "./resolve.ts";
 import { reverseWorkload } from "./reverse.ts";
 
-export type { WorkloadPlan, WorkloadSpec } from "./plan.ts";
+export type { WorkloadPlan } from "./plan.ts";
+export type { WorkloadSpec } from "./resolve.ts";
 
 export interface WorkloadOptions {
   /** How long image and configuration errors of the restored version are borne, milliseconds. */

@@ -1,22 +1,15 @@
-import type { PlannedStep, RevisionRef, WorkloadTo } from "../../crds/rollback-request.ts";
+import type { PlannedStep, RevisionRef } from "../../crds/rollback-request.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import { deploymentType, type Deployment } from "../../kube/well-known.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
-import { chooseRevision } from "./choose.ts";
 import { checkDependencies } from "./dependencies.ts";
-import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
+import { toRef, type Revision } from "../../workloads/revisions.ts";
 import { ownershipOf } from "./ownership.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
-import { readWorkload } from "../../workloads/read-workload.ts";
+import { resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
 import { changedPaths } from "../../workloads/template.ts";
-
-export interface WorkloadSpec {
-  readonly kind: "Deployment";
-  readonly name: string;
-  readonly to: WorkloadTo;
-}
 
 /** A plan of this action always knows both ends. */
 export type WorkloadPlan = Omit<PlannedStep, "from" | "to"> & {
@@ -24,10 +17,8 @@ export type WorkloadPlan = Omit<PlannedStep, "from" | "to"> & {
   readonly to: RevisionRef;
 };
 
-type Refusal = Exclude<PlanResult<WorkloadPlan>, { readonly kind: "Planned" }>;
-
-/** Time between two looks while the Deployment controller catches up. */
-const CONTROLLER_LAG_POLL_MS = 250;
+/** Whoever changes it is done with it soon. */
+const CHANGED_POLL_MS = 250;
 
 /** What the schema allows for one warning; the API server refuses a whole status for one text too long. */
 const LONGEST_WARNING = 1_024;
@@ -39,73 +30,22 @@ export async function planWorkload(
   context: PlanContext,
 ): Promise<PlanResult<WorkloadPlan>> {
   const object = `Deployment/${spec.name}`;
-  const workload = await readWorkload(context.executor, context.namespace, spec.name, context.signal);
-  if (workload === undefined) {
-    return refused("TargetNotFound", `${object} does not exist in namespace ${context.namespace}`);
-  }
-  const { deployment, revisions } = workload;
-  const unready = notReadyToPlan(deployment, object);
-  if (unready !== undefined) return unready;
-  const live = liveRevision(deployment, revisions);
-  if (live === undefined) return pending(`the ReplicaSet of ${object}'s live template does not exist yet`);
-  const changed = changedSinceAccepted(live, context, object);
-  if (changed !== undefined) return changed;
-
-  const choice = chooseRevision({
-    to: spec.to,
-    revisions,
-    live,
-    ledger: context.ledger,
-    revisionHistoryLimit: deployment.spec.revisionHistoryLimit ?? 10,
-    automatic: context.automatic,
-  });
-  if (choice.kind === "NothingToDo") return { kind: "NothingToDo", message: `${object}: ${choice.message}` };
-  if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
-  const preflight = await preflightOf(deployment, choice.revision, context, object);
+  const resolved = await resolveEnds(spec, context, object);
+  if (resolved.kind !== "Resolved") return resolved;
+  const { deployment, live, to } = resolved;
+  const preflight = await preflightOf(deployment, to, context, object);
   if (preflight.kind !== "Passed") return preflight;
   return {
     kind: "Planned",
-    plan: toPlan(stepName, object, { deployment, live, to: choice.revision }, context, [
-      ...choice.warnings,
+    plan: toPlan(stepName, object, resolved, context, [
+      ...resolved.warnings,
       ...preflight.warnings,
-      ...imageWarnings(live, choice.revision),
+      ...imageWarnings(live, to),
     ]),
   };
 }
 
-function notReadyToPlan(deployment: Deployment, object: string): Refusal | undefined {
-  if (deployment.metadata.deletionTimestamp !== undefined) {
-    return refused("TargetNotFound", `${object} is being deleted`);
-  }
-  if (deployment.spec.paused === true) {
-    return refused(
-      "Paused",
-      `${object} is paused, so a restored template would not be rolled out: run "kubectl rollout resume deployment/${deployment.metadata.name}" first`,
-    );
-  }
-  const observed = deployment.status?.observedGeneration ?? 0;
-  if (observed < (deployment.metadata.generation ?? 0)) {
-    return pending(`the Deployment controller has not seen the newest change of ${object} yet`);
-  }
-  return undefined;
-}
-
-function changedSinceAccepted(live: Revision, context: PlanContext, object: string): Refusal | undefined {
-  const { from, expectedPodTemplateHash } = context;
-  if (expectedPodTemplateHash !== undefined && live.podTemplateHash !== expectedPodTemplateHash) {
-    return superseded(
-      `${object} runs revision ${live.revision} (${live.podTemplateHash}), not the expected ${expectedPodTemplateHash}: nothing was changed`,
-    );
-  }
-  if (from !== undefined && (from.uid !== live.uid || from.revision !== live.revision)) {
-    return superseded(
-      `${object} went from revision ${from.revision} to revision ${live.revision} since this request was accepted: nothing was changed`,
-    );
-  }
-  return undefined;
-}
-
-type Preflight = { readonly kind: "Passed"; readonly warnings: readonly string[] } | Refusal;
+type Preflight = { readonly kind: "Passed"; readonly warnings: readonly string[] } | Unresolved;
 
 async function preflightOf(
   deployment: Deployment,
@@ -128,7 +68,13 @@ async function preflightOf(
       `${object}: revision ${to.revision} needs ${names.join(", ")}, gone from namespace ${namespace}: restore it, or name another revision`,
     );
   }
-  if (rehearsal.kind === "Changed") return pending(`${object} was changed while it was looked at`);
+  if (rehearsal.kind === "Changed") {
+    return {
+      kind: "Pending",
+      message: `${object} was changed while it was looked at`,
+      pollAfterMs: CHANGED_POLL_MS,
+    };
+  }
   if (rehearsal.kind === "Refused") {
     return refused("DryRunRefused", `${object}: the API server would refuse the change: ${rehearsal.words}`);
   }
@@ -164,7 +110,7 @@ async function dryRun(deployment: Deployment, to: Revision, context: PlanContext
 function toPlan(
   name: string,
   object: string,
-  ends: { readonly deployment: Deployment; readonly live: Revision; readonly to: Revision },
+  ends: Ends,
   context: PlanContext,
   warnings: readonly string[],
 ): WorkloadPlan {
@@ -200,14 +146,6 @@ function imageWarnings(live: Revision, to: Revision): readonly string[] {
     );
 }
 
-function refused(reason: string, message: string): Extract<Refusal, { kind: "Refused" }> {
+function refused(reason: string, message: string): Unresolved {
   return { kind: "Refused", reason, message };
-}
-
-function superseded(message: string): Refusal {
-  return { kind: "Superseded", message };
-}
-
-function pending(message: string): Refusal {
-  return { kind: "Pending", message, pollAfterMs: CONTROLLER_LAG_POLL_MS };
 }
