@@ -2,7 +2,14 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { LedgerExecuted, LedgerMark, LedgerRelease } from "../../crds/rollback-ledger.ts";
 import { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { recordExecuted, recordKnownGood, recordMark, recordOutcome, recordRelease } from "./changes.ts";
+import {
+  recordExecuted,
+  recordKnownGood,
+  recordMark,
+  recordOutcome,
+  recordRelease,
+  recordRollback,
+} from "./changes.ts";
 import { emptyLedger } from "./ledger.ts";
 
 const EMPTY = emptyLedger({ group: "apps", kind: "Deployment", namespace: "shop", name: "web" });
@@ -101,5 +108,44 @@ describe("changes of a ledger", () => {
 
   it("give an outcome only to a request that acted", () => {
     expect(recordOutcome(EMPTY, "nobody", "Failed", "Refused")).toBe(EMPTY);
+  });
+});
+
+describe("a rollback in the ledger", () => {
+  const ref = (revision: number, hash: string) => ({
+    revision,
+    name: `web-${hash}`,
+    uid: `uid-${hash}`,
+    podTemplateHash: hash,
+    images: [],
+  });
+  const back = {
+    targetUid: "t",
+    from: ref(2, "bad"),
+    after: ref(3, "good"),
+    at: AT,
+    request: "undo",
+    reason: "5xx",
+  };
+
+  it("marks the revision that was left and records its product", () => {
+    const ledger = recordRollback(EMPTY, back);
+
+    expect(ledger.marks).toMatchObject([{ replicaSetUid: "uid-bad", request: "undo" }]);
+    expect(ledger.releases).toMatchObject([{ replicaSetUid: "uid-good", revision: 3, rollbackBy: "undo" }]);
+  });
+
+  it("is not marked again by its way back, which leaves the good version", () => {
+    const forth = { ...back, from: ref(3, "good"), after: ref(4, "bad"), request: "forth" };
+    const ledger = recordRollback(recordRollback(EMPTY, back), forth);
+
+    expect(ledger.marks.map(({ replicaSetUid }) => replicaSetUid)).toEqual(["uid-bad"]);
+  });
+
+  it("marks the product of a rollback when it is left for an older revision", () => {
+    const further = { ...back, from: ref(3, "good"), after: ref(4, "older"), request: "further" };
+    const ledger = recordRollback(recordRollback(EMPTY, back), further);
+
+    expect(ledger.marks.map(({ replicaSetUid }) => replicaSetUid)).toEqual(["uid-bad", "uid-good"]);
   });
 });

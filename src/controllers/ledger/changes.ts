@@ -1,3 +1,4 @@
+import type { RevisionRef } from "../../crds/rollback-request.ts";
 import type {
   LedgerExecuted,
   LedgerKnownGood,
@@ -53,6 +54,54 @@ export function recordRelease(ledger: RollbackLedgerSpec, release: LedgerRelease
 
 function definedMembers<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** What a request did to a target: from where, and what the change became. */
+export interface Rollback {
+  readonly targetUid: string;
+  readonly from: RevisionRef;
+  readonly after: RevisionRef;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly request: string;
+  readonly reason: string;
+}
+
+/**
+ * Records the product of a rollback as a release of its own, and marks the revision that was left. The way back of an
+ * earlier rollback marks nothing: what it leaves is the good version.
+ */
+export function recordRollback(ledger: RollbackLedgerSpec, rollback: Rollback): RollbackLedgerSpec {
+  const { targetUid, from, after, at, request, reason } = rollback;
+  const marked = isWayBack(ledger, from, after)
+    ? ledger
+    : recordMark(ledger, {
+        replicaSetUid: from.uid,
+        podTemplateHash: from.podTemplateHash,
+        revision: from.revision,
+        at,
+        request,
+        reason,
+      });
+  return recordRelease(marked, {
+    targetUid,
+    replicaSetUid: after.uid,
+    podTemplateHash: after.podTemplateHash,
+    revision: after.revision,
+    startedAt: at,
+    rollbackBy: request,
+  });
+}
+
+/** Whether `after` is the very revision whose rollback made the release `from`. */
+function isWayBack(ledger: RollbackLedgerSpec, from: RevisionRef, after: RevisionRef): boolean {
+  const made = ledger.releases.findLast(
+    ({ replicaSetUid, revision }) => replicaSetUid === from.uid && revision === from.revision,
+  )?.rollbackBy;
+  return (
+    made !== undefined &&
+    ledger.marks.some(({ replicaSetUid, request }) => replicaSetUid === after.uid && request === made)
+  );
 }
 
 /** A revision that baked is known good, and a mark from an earlier life is cleared. */

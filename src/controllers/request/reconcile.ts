@@ -1,14 +1,16 @@
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
-import * as act from "./act.ts";
 import { decide, type Decision } from "./decide.ts";
 import { cleanUp, finish } from "./finish.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
-import type { Resolved } from "./resolve.ts";
+import { announce, makePlan, takeLock } from "./prepare.ts";
+import { verify } from "./prove.ts";
+import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts } from "./status.ts";
+import { apply, completeStep, look, recordProduct } from "./step.ts";
 
 /** More turns than a request can take in one pass; a loop beyond it is a defect and must show. */
 const MAX_TURNS = 20;
@@ -59,7 +61,7 @@ async function perform(
       // From the moment a request waits, what it was accepted with must not change any more.
       const waitsForItsTurn = decision.phase === "Pending" || decision.phase === "Planning";
       const facts = waitsForItsTurn ? acceptedFacts(situation, ports.clock.now()) : {};
-      await act.writeRunning(ports, situation, facts, decision, signal);
+      await writeRunning(ports, situation, facts, decision, signal);
       return { result: { afterMs: decision.afterMs } };
     }
     case "Plan":
@@ -78,32 +80,32 @@ type StepDecision = Exclude<Decision, { readonly kind: "Rest" | "CleanUp" | "Fin
 
 function performStep(
   ports: RequestPorts,
-  situation: Situation & { readonly resolution: Resolved },
+  situation: ResolvedSituation,
   decision: StepDecision,
   signal: AbortSignal,
 ): Promise<Situation> {
   switch (decision.kind) {
     case "Plan":
-      return act.makePlan(ports, situation, signal);
+      return makePlan(ports, situation, signal);
     case "TakeLock":
-      return act.takeLock(ports, situation, signal);
+      return takeLock(ports, situation, signal);
     case "Announce":
-      return act.announce(ports, situation, decision.plan, signal);
+      return announce(ports, situation, decision.plan, signal);
     case "Apply":
-      return act.apply(ports, situation, signal);
+      return apply(ports, situation, signal);
     case "Observe":
-      return act.look(ports, situation, signal);
+      return look(ports, situation, signal);
     case "Record":
-      return act.recordProduct(ports, situation, decision.after, signal);
+      return recordProduct(ports, situation, decision.after, signal);
     case "CompleteStep":
-      return act.completeStep(ports, situation, decision.progress.message, signal);
+      return completeStep(ports, situation, decision.progress.message, signal);
     case "Verify":
-      return act.verify(ports, situation, signal);
+      return verify(ports, situation, signal);
   }
 }
 
 /** Decisions that act are only made on requests that resolved; `decide` sees to that. */
-function resolved(situation: Situation): Situation & { readonly resolution: Resolved } {
+function resolved(situation: Situation): ResolvedSituation {
   const { resolution } = situation;
   if (resolution.kind === "Refused")
     throw new TypeError(`a refused request cannot act: ${resolution.message}`);

@@ -3,7 +3,8 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { LockState } from "./target-lock.ts";
-import { look, takeLock } from "./act.ts";
+import { takeLock } from "./prepare.ts";
+import { look } from "./step.ts";
 import type { Resolved } from "./resolve.ts";
 import { NOW, PLAN, requestOf, situationOf } from "./testing/situations.ts";
 
