@@ -97,10 +97,13 @@ export async function startCrashWorld(): Promise<CrashWorld> {
     );
   }
 
+  let ordinal = 0;
   return {
     world,
     async spawn(options = {}) {
-      const operator = await spawnProxied(world, identity, spawned.length + 1, options);
+      // Counted before anything is waited for: two that start at once must not share a name, and so a kubeconfig.
+      ordinal += 1;
+      const operator = await spawnProxied(world, identity, ordinal, options);
       spawned.push(operator);
       return operator;
     },

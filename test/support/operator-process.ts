@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePorts } from "../cluster/ports.ts";
 import { waitFor } from "../cluster/readiness.ts";
 import type { Kubectl } from "./kubectl.ts";
 
@@ -55,8 +54,6 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   const logPath = join(options.dir, `${name}.log`);
   await writeFile(kubeconfig, kubeconfigText(options), { mode: 0o600 });
   await writeFile(config, options.config ?? FAST_ELECTION);
-  const [port = 0] = await freePorts(1);
-  const listen = `127.0.0.1:${port}`;
   const command = [
     ...(options.prefix ?? []),
     "setpriv",
@@ -68,8 +65,9 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
     kubeconfig,
     "--config",
     config,
+    // A port that the kernel picks: a free one that is looked up first may be taken by the time it is used.
     "--listen",
-    listen,
+    "127.0.0.1:0",
   ];
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
@@ -80,6 +78,7 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   const ended = once(child, "exit").then(([code]) => code as number | null);
+  const listen = await listenAddress(child, logPath);
   const started: OperatorProcess = {
     pid: child.pid ?? 0,
     url: `http://${listen}`,
@@ -93,6 +92,28 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   };
   if (options.awaitReady !== false) await awaitReady(started, child);
   return started;
+}
+
+/** The address in the operator's own first line; rejects when it ends, or says nothing for long. */
+async function listenAddress(child: ChildProcess, logPath: string): Promise<string> {
+  let output = "";
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const onData = (chunk: Buffer) => {
+    output += chunk.toString("utf8");
+    const listen = /"listen":"([^"]+)"/.exec(output)?.[1];
+    if (listen !== undefined) resolve(listen);
+  };
+  const onExit = () => reject(new Error(`the operator ended with ${child.exitCode}, see ${logPath}`));
+  const silence = setTimeout(() => reject(new Error(`the operator does not start, see ${logPath}`)), 20_000);
+  child.stdout?.on("data", onData);
+  child.once("exit", onExit);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(silence);
+    child.stdout?.off("data", onData);
+    child.off("exit", onExit);
+  }
 }
 
 async function awaitReady(operator: OperatorProcess, child: ChildProcess): Promise<void> {

@@ -49,6 +49,7 @@ export async function startWorld(options: ControlPlaneOptions = {}): Promise<Wor
   const operatorToken = await installOperator(kubectl);
   const simulator = runPodSimulator(client, abort.signal);
   const operators: OperatorProcess[] = [];
+  let ordinal = 0;
   return {
     controlPlane,
     kubectl,
@@ -60,7 +61,7 @@ export async function startWorld(options: ControlPlaneOptions = {}): Promise<Wor
         caData,
         token: operatorToken,
         dir: join(dir, "operator"),
-        name: `operator-${operators.length + 1}`,
+        name: `operator-${(ordinal += 1)}`,
         ...overrides,
       });
       operators.push(started);
