@@ -52,6 +52,23 @@ module.exports = {
       to: { path: "node_modules/@kubernetes/client-node", dependencyTypesNot: ["type-only"] },
     },
     {
+      name: "nothing-imports-cli",
+      severity: "error",
+      from: { path: "^(src|bench|scripts)/", pathNot: "^src/cli/" },
+      to: { path: "^src/cli/" },
+    },
+    {
+      name: "cli-acts-by-requests-only",
+      comment: "the user's tool reads, and makes requests: it shares the operator's rules, never its acts",
+      severity: "error",
+      from: { path: "^src/cli/" },
+      to: {
+        path: "^src/",
+        pathNot:
+          "^src/(cli|crds|kube|workloads)/|^src/controllers/ledger/ledger[.]ts$|^src/actions/workload/choose[.]ts$",
+      },
+    },
+    {
       name: "sources-do-not-import-tests",
       severity: "error",
       from: { path: "^src/", pathNot: "[.]test[.]ts$" },

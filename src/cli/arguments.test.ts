@@ -1,0 +1,63 @@
+import { describe, expect, it } from "@jest/globals";
+import {
+  destinationOf,
+  parseDeployment,
+  parseRequestName,
+  parseRevision,
+  parseTimeout,
+} from "./arguments.ts";
+
+describe("parseDeployment", () => {
+  it.each(["deploy/web", "deployment/web", "deployments/web", "deployments.apps/web", "Deployment/web"])(
+    "takes %s",
+    (text) => {
+      expect(parseDeployment(text)).toBe("web");
+    },
+  );
+
+  it("says how to write it when only a name is given", () => {
+    expect(() => parseDeployment("web")).toThrow("must be deploy/NAME, such as deploy/web");
+  });
+
+  it.each(["sts/web", "deploy/", "deploy/Web", "deploy/a/b", "deploy/../x", ""])("refuses %j", (text) => {
+    expect(() => parseDeployment(text)).toThrow();
+  });
+});
+
+describe("parseRequestName", () => {
+  it.each(["undo-1", "rbr/undo-1", "rollbackrequest.rollback.llm-research-lab.io/undo-1"])(
+    "takes %s",
+    (text) => {
+      expect(parseRequestName(text)).toBe("undo-1");
+    },
+  );
+
+  it("refuses what is no name", () => {
+    expect(() => parseRequestName("deploy/web")).toThrow('"deploy/web" is not the name of a RollbackRequest');
+  });
+});
+
+describe("parseRevision", () => {
+  it("takes numbers from 1", () => {
+    expect(parseRevision("7")).toBe(7);
+  });
+
+  it.each(["0", "-1", "1.5", "2147483648", "v7", ""])("refuses %j", (text) => {
+    expect(() => parseRevision(text)).toThrow("must be a revision number");
+  });
+});
+
+describe("parseTimeout", () => {
+  it("takes durations as our kinds do", () => {
+    expect(parseTimeout("1m30s")).toBe(90_000);
+    expect(() => parseTimeout("90")).toThrow("must be a duration such as 90s");
+  });
+});
+
+describe("destinationOf", () => {
+  it("is the last known good revision unless something is named", () => {
+    expect(destinationOf(undefined, undefined)).toEqual({ strategy: "LastKnownGood" });
+    expect(destinationOf(undefined, "previous")).toEqual({ strategy: "Previous" });
+    expect(destinationOf(5, undefined)).toEqual({ revision: 5 });
+  });
+});

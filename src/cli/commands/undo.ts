@@ -1,0 +1,52 @@
+import type { Severity } from "../../crds/common.ts";
+import { destinationOf, type Strategy } from "../arguments.ts";
+import type { CommandContext } from "../command-context.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { createRequest, specOf, type Wish } from "../request/new-request.ts";
+import { runRequest } from "../request/run-request.ts";
+
+/** Options that say what is to be undone; those of `plan` too. */
+export interface WishOptions {
+  readonly toRevision?: number;
+  readonly to?: Strategy;
+  readonly reason: string;
+  /** False after --no-policy. */
+  readonly policy?: string | boolean;
+  readonly serviceAccount?: string;
+  readonly severity?: Severity;
+  readonly expect?: string;
+}
+
+export interface UndoOptions extends WishOptions {
+  readonly dryRun: boolean;
+  readonly wait: boolean;
+  readonly timeout: number;
+}
+
+/** Asks for a rollback and shows what becomes of it. */
+export async function undo(
+  { session, output, format }: CommandContext,
+  deployment: string,
+  options: UndoOptions,
+): Promise<ExitCode> {
+  const spec = await specOf(session, wishOf(deployment, options, options.dryRun));
+  const { metadata } = await createRequest(session, deployment, "undo", spec);
+  // A dry run ends within moments of its plan: its outcome is the answer.
+  const wait = options.wait || options.dryRun;
+  return runRequest(session, output, metadata.name, { wait, timeoutMs: options.timeout, format });
+}
+
+export function wishOf(deployment: string, options: WishOptions, dryRun: boolean): Wish {
+  const { policy } = options;
+  return {
+    deployment,
+    to: destinationOf(options.toRevision, options.to),
+    reason: options.reason,
+    // Commander says true where only --no-policy exists and was not given.
+    policy: policy === true ? undefined : policy,
+    serviceAccountName: options.serviceAccount,
+    severity: options.severity,
+    expect: options.expect,
+    dryRun,
+  };
+}

@@ -1,0 +1,87 @@
+import type { Command, Option } from "commander";
+import type { ResourceType } from "../kube/objects.ts";
+import { ROLLBACK_REQUESTS } from "../kube/rollback-kinds.ts";
+import { deploymentType } from "../kube/well-known.ts";
+import type { Session, SessionOptions } from "./session.ts";
+
+/** What may stand at the end of a command line. */
+export type Completion =
+  | { readonly kind: "Words"; readonly words: readonly string[] }
+  | { readonly kind: "Deployments"; readonly session: SessionOptions }
+  | { readonly kind: "Requests"; readonly session: SessionOptions };
+
+/** What completes the last of `words`, the words after the program's name. Pure. */
+export function completionOf(program: Command, words: readonly string[]): Completion {
+  const typed = words.slice(0, -1);
+  const current = words.at(-1) ?? "";
+  const scan = scanWords(program, typed);
+  const { command, options, positionals, pending } = scan;
+  if (pending !== undefined) return matching(pending.argChoices ?? [], current);
+  if (current.startsWith("-")) {
+    return matching(
+      options.flatMap(({ long, hidden }) => (long === undefined || hidden ? [] : [long])),
+      current,
+    );
+  }
+  if (command === program) {
+    const names = program.commands.map((each) => each.name()).filter((name) => !name.startsWith("_"));
+    return matching(names, current);
+  }
+  const argument = command.registeredArguments[positionals];
+  if (argument === undefined) return matching([], current);
+  if (argument.argChoices !== undefined) return matching(argument.argChoices, current);
+  const kind = argument.name() === "deploy/NAME" ? "Deployments" : "Requests";
+  return { kind, session: scan.session };
+}
+
+interface Scan {
+  readonly command: Command;
+  readonly options: readonly Option[];
+  readonly positionals: number;
+  /** An option whose value comes next. */
+  readonly pending: Option | undefined;
+  readonly session: SessionOptions;
+}
+
+function scanWords(program: Command, words: readonly string[]): Scan {
+  let command = program;
+  let positionals = 0;
+  let pending: Option | undefined;
+  const values: Record<string, string> = {};
+  for (const word of words) {
+    if (pending !== undefined) {
+      values[pending.attributeName()] = word;
+      pending = undefined;
+    } else if (word.startsWith("-")) {
+      const [flag, value] = word.split("=", 2);
+      const option = [...command.options, ...program.options].find(
+        ({ long, short }) => flag === long || flag === short,
+      );
+      if (option?.required !== true) continue;
+      if (value === undefined) pending = option;
+      else values[option.attributeName()] = value;
+    } else if (command === program) {
+      command = program.commands.find((each) => each.name() === word) ?? program;
+    } else positionals += 1;
+  }
+  const { kubeconfig, context, namespace } = values;
+  const options = command === program ? program.options : [...command.options, ...program.options];
+  return { command, options, positionals, pending, session: { kubeconfig, context, namespace } };
+}
+
+function matching(words: readonly string[], current: string): Completion {
+  return { kind: "Words", words: words.filter((word) => word.startsWith(current)) };
+}
+
+/** Names of objects for a completion. A shell waits for it, so it gives up early. Throws KubeError. */
+export async function objectWords(
+  kind: "Deployments" | "Requests",
+  { client, namespace, signal }: Session,
+  current: string,
+): Promise<readonly string[]> {
+  const type: ResourceType = kind === "Deployments" ? deploymentType : ROLLBACK_REQUESTS;
+  const options = { namespace, signal, deadlineMs: 2_000, mayBeBehind: true };
+  const { items } = await client.list(type, options);
+  const prefix = kind === "Deployments" ? "deploy/" : "";
+  return items.map(({ metadata }) => `${prefix}${metadata.name}`).filter((word) => word.startsWith(current));
+}

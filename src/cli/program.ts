@@ -1,0 +1,194 @@
+import { Argument, Command, Option } from "commander";
+import { parseDeployment, parseReason, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
+import type { CommandContext } from "./command-context.ts";
+import type { PlanOptions } from "./commands/plan.ts";
+import type { RetryOptions } from "./commands/retry.ts";
+import type { StatusOptions } from "./commands/status.ts";
+import type { UndoOptions } from "./commands/undo.ts";
+import { SHELLS, type Shell } from "./completion-scripts.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import type { Format } from "./output/objects.ts";
+import type { SessionOptions } from "./session.ts";
+
+/** Options that every command has. */
+export interface GlobalOptions extends SessionOptions {
+  readonly output?: Format;
+}
+
+/** What the commands are run by: wiring knows neither processes nor clusters. */
+export interface Runner {
+  /** Opens the cluster that the options name and runs a command in it. */
+  inCluster(options: GlobalOptions, command: (context: CommandContext) => Promise<ExitCode>): Promise<void>;
+  complete(program: Command, words: readonly string[]): Promise<void>;
+  completionScript(shell: Shell): Promise<void>;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 done and verified; 1 failed or refused; 2 wrong usage; 3 rolled back, not verified; 4 timed out.`;
+
+/** The command line. Commands are loaded when they run, so that --help needs none of them. */
+export function createProgram(runner: Runner): Command {
+  const program = new Command("kubectl-rollback")
+    .description("Roll back what a release broke, and see whether it helped.")
+    .option("--kubeconfig <file>", "kubeconfig file [$KUBECONFIG, ~/.kube/config]")
+    .option("--context <name>", "context of the kubeconfig [the current one]")
+    .option("-n, --namespace <name>", "namespace [the context's]")
+    .addOption(
+      new Option("-o, --output <format>", "for programs: json, yaml or name; wide: more columns").choices([
+        "json",
+        "yaml",
+        "name",
+        "wide",
+      ]),
+    )
+    .addHelpText("after", EXIT_CODES);
+  addUndo(program, runner);
+  addPlan(program, runner);
+  addReaders(program, runner);
+  addRequestVerbs(program, runner);
+  addCompletion(program, runner);
+  return program;
+}
+
+function deployment(): Argument {
+  return new Argument("<deploy/NAME>", "the Deployment").argParser(parseDeployment);
+}
+
+function request(): Argument {
+  return new Argument("<NAME>", "the RollbackRequest").argParser(parseRequestName);
+}
+
+function timeout(otherwise: string): Option {
+  return new Option("--timeout <duration>", "how long to wait for it")
+    .argParser(parseTimeout)
+    .default(parseTimeout(otherwise), otherwise);
+}
+
+/** Options that say what is to be undone. */
+function withWish(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--to-revision <number>", 'revision to go back to, as "revisions" shows it')
+        .argParser(parseRevision)
+        .conflicts("to"),
+    )
+    .addOption(
+      new Option("--to <strategy>", "revision to choose [last-known-good]").choices([
+        "previous",
+        "last-known-good",
+      ]),
+    )
+    .addOption(
+      new Option("--reason <text>", "why, for the record").argParser(parseReason).default("", "none"),
+    )
+    .option("--policy <name>", "policy to take executor and checks from [the one of the Deployment]")
+    .option("--no-policy", "use no policy")
+    .option("--service-account <name>", "who acts [the policy's, else the operator's default]")
+    .addOption(
+      new Option("--severity <level>", "severity of the incident").choices(["SEV1", "SEV2", "SEV3", "SEV4"]),
+    )
+    .option("--expect <pod-template-hash>", "refuse if another version is live than this one");
+}
+
+function addUndo(program: Command, runner: Runner): void {
+  withWish(program.command("undo").description("Roll a Deployment back.").addArgument(deployment()))
+    .option("--dry-run", "plan and check only; the request is kept as a record", false)
+    .option("--wait", "follow it until it is verified", false)
+    .addOption(timeout("15m"))
+    .action((name: string, options: UndoOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/undo.ts")).undo(context, name, options),
+      ),
+    );
+}
+
+function addPlan(program: Command, runner: Runner): void {
+  withWish(program.command("plan").description("Show what undo would do.").addArgument(deployment()))
+    .addOption(timeout("30s"))
+    .action((name: string, options: PlanOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/plan.ts")).plan(context, name, options),
+      ),
+    );
+}
+
+function addReaders(program: Command, runner: Runner): void {
+  program
+    .command("revisions")
+    .description("Show the revisions of a Deployment: known good, rolled back, images, ages.")
+    .addArgument(deployment())
+    .action((name: string, _: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/revisions.ts")).revisions(context, name),
+      ),
+    );
+  program
+    .command("status")
+    .description("Show a rollback: why, what, when, and whether it helped.")
+    .addArgument(request())
+    .option("-w, --watch", "follow it to its end", false)
+    .addOption(timeout("15m"))
+    .action((name: string, options: StatusOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/status.ts")).status(context, name, options),
+      ),
+    );
+  program
+    .command("history")
+    .description("List what was rolled back, one line each.")
+    .addArgument(deployment().argOptional())
+    .action((name: string | undefined, _: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/history.ts")).history(context, name),
+      ),
+    );
+  program
+    .command("doctor")
+    .description("Check API server, CRDs, rights, operator and policies, as far as you may see them.")
+    .action((_: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/doctor.ts")).doctor(context),
+      ),
+    );
+}
+
+function addRequestVerbs(program: Command, runner: Runner): void {
+  program
+    .command("abort")
+    .description("Stop a rollback before its next write; what is done stays.")
+    .addArgument(request())
+    .action((name: string, _: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/abort.ts")).abort(context, name),
+      ),
+    );
+  program
+    .command("retry")
+    .description("Ask again for what a finished request asked for, under a new name.")
+    .addArgument(request())
+    .option("--wait", "follow it until it is verified", false)
+    .addOption(timeout("15m"))
+    .action((name: string, options: RetryOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/retry.ts")).retry(context, name, options),
+      ),
+    );
+}
+
+function addCompletion(program: Command, runner: Runner): void {
+  program
+    .command("completion")
+    .description("Print a completion script for a shell.")
+    .addArgument(new Argument("<shell>", "the shell").choices(SHELLS))
+    .action((shell: Shell) => runner.completionScript(shell));
+  program
+    .command("__complete", { hidden: true })
+    .argument("[words...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .action((words: readonly string[]) => runner.complete(program, words));
+}
+
+function globals(command: Command): GlobalOptions {
+  return command.optsWithGlobals<GlobalOptions>();
+}

@@ -1,0 +1,132 @@
+import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { secondsBetween } from "../output/age.ts";
+import type { Output } from "../output/output.ts";
+import { hasEnded, planText, readyOf } from "./wording.ts";
+
+/** One line of the progress of a request. A label comes once; its text may change while it runs. */
+export interface ProgressLine {
+  readonly label: string;
+  readonly text: string;
+  /** How it is meant: how the label is coloured and where the line goes. */
+  readonly tone: "plain" | "warning" | "good" | "bad" | "doubtful";
+  /** Changes often: written in place where that is possible. */
+  readonly moving?: boolean;
+}
+
+export const LABEL_WIDTH = 12;
+
+/** All that a request has gone through so far, in order. Pure: a follower prints what is new. */
+export function progressOf(
+  request: RollbackRequest,
+  knownGood: readonly LedgerKnownGood[] | undefined,
+  now: number,
+): readonly ProgressLine[] {
+  return [
+    ...planLines(request, knownGood, now),
+    ...waitingLines(request),
+    ...actLines(request),
+    ...endLines(request),
+  ];
+}
+
+function planLines(
+  { status }: RollbackRequest,
+  knownGood: readonly LedgerKnownGood[] | undefined,
+  now: number,
+): readonly ProgressLine[] {
+  const step = status?.plan?.steps[0];
+  if (step === undefined) return [];
+  const label = `plan ${(status?.plan?.digest ?? "").slice(0, 4)}`;
+  return [
+    { label, text: planText(step, knownGood, now), tone: "plain" },
+    ...step.warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
+  ];
+}
+
+/** Before the act: why it does not begin. */
+function waitingLines(request: RollbackRequest): readonly ProgressLine[] {
+  const { message } = readyOf(request);
+  switch (request.status?.phase) {
+    case "Pending":
+      return [{ label: "waiting", text: message, tone: "doubtful", moving: true }];
+    case "Planning":
+      return message === "" ? [] : [{ label: "planning", text: message, tone: "plain", moving: true }];
+    default:
+      return [];
+  }
+}
+
+function actLines(request: RollbackRequest): readonly ProgressLine[] {
+  const { phase, timeline, checks = [] } = request.status ?? {};
+  const since = (at: string | undefined) => secondsBetween(timeline?.accepted, at);
+  const applied = since(timeline?.applied);
+  const complete = since(timeline?.completed);
+  const lines: ProgressLine[] = [];
+  if (applied !== undefined) lines.push({ label: "applied", text: applied, tone: "plain" });
+  if (phase === "Applying" && applied !== undefined && complete === undefined) {
+    const { reason, message } = readyOf(request);
+    // Before the rollout has numbers the message only repeats the plan.
+    const isNews = reason !== "Applying" || message.includes(" updated");
+    if (isNews) lines.push({ label: "rolling", text: message, tone: "plain", moving: true });
+  }
+  if (complete !== undefined) lines.push({ label: "complete", text: complete, tone: "plain" });
+  if (phase === "Verifying" && checks.length > 0) {
+    const text = checks.map(({ name, outcome, value }) => checkText(name, outcome, value)).join(", ");
+    lines.push({ label: "verifying", text, tone: "plain", moving: true });
+  }
+  return lines;
+}
+
+function checkText(name: string, outcome: string, value: string | undefined): string {
+  const seen = value === undefined || value === "no sample yet" ? "" : ` ${value}`;
+  return outcome === "Pending" ? `${name}${seen}` : `${name}${seen} ${outcome}`;
+}
+
+function endLines(request: RollbackRequest): readonly ProgressLine[] {
+  if (!hasEnded(request)) return [];
+  const { phase, timeline, conditions } = request.status ?? {};
+  const { reason, message } = readyOf(request);
+  if (phase !== "Succeeded") {
+    // A refusal explains itself; it is not cut up or repeated under a label.
+    const label = message.startsWith("refused") ? "" : (phase ?? "").toLowerCase();
+    return [{ label, text: message, tone: "bad" }];
+  }
+  // The plan above it has said everything.
+  if (reason === "DryRun") return [];
+  const isVerified = conditions?.find(({ type }) => type === "Verified")?.status === "True";
+  const total = secondsBetween(timeline?.accepted, timeline?.verified);
+  if (isVerified && total !== undefined) {
+    const text = `rolled back and verified in ${total}   (history: kubectl-rollback history)`;
+    return [{ label: "done", text, tone: "good" }];
+  }
+  const tone = reason === "RolledBack" ? "doubtful" : "good";
+  return [{ label: "done", text: message, tone }];
+}
+
+/** Prints the lines of a request as it goes on, each once, a moving one again when its text changes. */
+export function createProgressPrinter(output: Output): (lines: readonly ProgressLine[]) => void {
+  const printed = new Set<string>();
+  let last = "";
+  return (lines) => {
+    for (const line of lines) {
+      const key = line.moving === true ? `${line.label} ${line.text}` : `${line.label}/${line.text}`;
+      if (printed.has(key)) continue;
+      printed.add(key);
+      print(output, line, last === line.label);
+      last = line.moving === true ? line.label : "";
+    }
+  };
+}
+
+function print(output: Output, { label, text, tone, moving }: ProgressLine, isAnew: boolean): void {
+  const { good, bad, doubtful } = output.colours;
+  const paint = { plain: undefined, warning: doubtful, good, bad, doubtful }[tone];
+  const padded = label === "" && tone === "bad" ? "" : label.padEnd(LABEL_WIDTH);
+  // Moving lines are cut to the terminal's width, which colour codes would make wrong.
+  if (moving === true) return output.replace(`${padded}${text}`, isAnew);
+  const line =
+    paint === undefined ? `${padded}${text}` : `${paint(padded)}${label === "" ? paint(text) : text}`;
+  if (tone === "bad") output.note(line);
+  else output.line(line);
+}

@@ -1,0 +1,115 @@
+import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { clockTime, secondsBetween } from "../output/age.ts";
+import type { Colours } from "../output/colours.ts";
+import { labelled } from "../output/table.ts";
+import { EXIT, exitCodeOf } from "../exit-codes.ts";
+import { hasEnded, planText, readyOf } from "./wording.ts";
+
+const INDENT = "  ";
+const WIDTH = 11;
+
+export interface StatusTextOptions {
+  readonly knownGood: readonly LedgerKnownGood[] | undefined;
+  readonly now: number;
+  readonly colours: Colours;
+  /** For the printed command. */
+  readonly namespaceFlag: string;
+}
+
+/** A request on one screen: what, why, when, whether it helped, and how to take it back. Pure. */
+export function statusText(request: RollbackRequest, options: StatusTextOptions): readonly string[] {
+  const step = request.status?.plan?.steps[0];
+  const rows: (readonly [string, string])[] = [
+    ["why", whyOf(request, options.now)],
+    [
+      "what",
+      step === undefined ? (request.status?.target ?? "") : planText(step, options.knownGood, options.now),
+    ],
+    ...(step?.warnings ?? []).map((text) => ["warning", text] as const),
+    ["when", whenOf(request, options.now)],
+    ["checks", checksOf(request)],
+    ["message", readyOf(request).message],
+    ["undo", undoOf(request, options.namespaceFlag)],
+  ];
+  const shown = rows.filter(([, text]) => text !== "");
+  return [headOf(request, options.colours), ...labelled(shown, WIDTH).map((line) => INDENT + line)];
+}
+
+function headOf(request: RollbackRequest, { good, bad, doubtful }: Colours): string {
+  const phase = request.status?.phase;
+  const words = `${phase ?? "not seen by an operator yet"}${verdictOf(request)}`;
+  const paint = { [EXIT.Failed]: bad, [EXIT.NotVerified]: doubtful, [EXIT.Ok]: good }[
+    exitCodeOf(request) as 0 | 1 | 3
+  ];
+  const state = hasEnded(request) ? paint(words) : words;
+  return [request.metadata.name, state, originOf(request)].filter((part) => part !== "").join("   ");
+}
+
+function verdictOf(request: RollbackRequest): string {
+  const { status } = request;
+  const verified = status?.conditions?.find(({ type }) => type === "Verified");
+  if (verified?.status === "True") return ", verified";
+  if (verified?.reason === "Inconclusive") return ", not verified (data was missing)";
+  const { reason } = readyOf(request);
+  return reason === "" || reason === "RolledBack" || reason === status?.phase ? "" : `, ${reason}`;
+}
+
+function originOf({ spec, status }: RollbackRequest): string {
+  const { policy, row } = status?.trigger ?? {};
+  const severity = spec.severity === undefined ? "" : ` (${spec.severity})`;
+  if (policy !== undefined) return `by policy ${policy}${row === undefined ? "" : `, row ${row}`}${severity}`;
+  return spec.requestedBy === undefined ? severity.trim() : `by ${spec.requestedBy}${severity}`;
+}
+
+function whyOf({ spec, status }: RollbackRequest, now: number): string {
+  const { trigger } = status ?? {};
+  const since =
+    trigger?.breachSince === undefined ? "" : `, since ${clockTime(trigger.breachSince, now, true)}`;
+  if (trigger?.sentence !== undefined) return trigger.sentence;
+  return spec.reason === "" ? "" : `${spec.reason}${since}`;
+}
+
+function whenOf({ status }: RollbackRequest, now: number): string {
+  const { released, breached, decided, accepted, applied, completed, verified } = status?.timeline ?? {};
+  const start = decided ?? accepted;
+  const at = (time: string | undefined, what: string) =>
+    time === undefined ? [] : [`${clockTime(time, now, true)} ${what}`];
+  const after = (time: string | undefined, what: string) => {
+    const length = secondsBetween(start, time);
+    return length === undefined ? [] : [`+${length} ${what}`];
+  };
+  return [
+    ...at(released, "release"),
+    ...at(breached, "breach"),
+    ...at(start, decided === undefined ? "accepted" : "decided"),
+    ...after(applied, "patched"),
+    ...after(completed, "complete"),
+    ...after(verified, "verified"),
+  ].join("   ");
+}
+
+function checksOf({ status }: RollbackRequest): string {
+  return (status?.checks ?? [])
+    .map(({ name, value, outcome, samples }) => {
+      const seen = value === undefined ? "" : ` ${value}`;
+      return `${name}${seen} ${outcome}${samples > 1 ? ` (${samples} samples)` : ""}`;
+    })
+    .join("   ");
+}
+
+/** How to go forward again; only where a change was made. */
+function undoOf(request: RollbackRequest, namespaceFlag: string): string {
+  const { steps, plan, phase } = request.status ?? {};
+  const [step] = steps ?? [];
+  const object = plan?.steps[0]?.object.replace(/^Deployment\//, "deploy/");
+  if (
+    phase !== "Succeeded" ||
+    step?.after === undefined ||
+    step.before === undefined ||
+    object === undefined
+  ) {
+    return "";
+  }
+  return `kubectl-rollback undo ${object} --to-revision ${step.before.revision}${namespaceFlag}`;
+}

@@ -1,0 +1,74 @@
+import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
+import type { PlannedStep, RevisionRef } from "../../crds/rollback-request.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { clockTime } from "../output/age.ts";
+
+/** What a person calls the version of an image: its tag, else the beginning of its digest, else the image. */
+export function versionOf(image: string): string {
+  const [named = "", digest] = image.split("@");
+  const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
+  if (colon !== -1) return named.slice(colon + 1);
+  return digest === undefined ? image : digest.slice(0, "sha256:".length + 12);
+}
+
+/** The versions of two revisions, of the images in which they differ: sidecars that stayed tell nothing. */
+export function versionsOf(from: RevisionRef, to: RevisionRef): readonly [string, string] {
+  const differing = from.images.flatMap((image, index) =>
+    from.images.length === to.images.length && image !== to.images[index] ? [index] : [],
+  );
+  const pick = ({ images }: RevisionRef) =>
+    differing.length === 0 ? images : differing.map((index) => images[index] ?? "");
+  const [before, after] = [pick(from), pick(to)];
+  const text = (images: readonly string[]) => images.map(versionOf).join(", ");
+  // Equal tags of different repositories: only the whole names tell them apart.
+  return text(before) === text(after) && differing.length > 0
+    ? [before.join(", "), after.join(", ")]
+    : [text(before), text(after)];
+}
+
+/** `Deployment/web   revision 8 (v1.2.3) -> revision 7 (v1.2.2), known good since 10:02`. */
+export function planText(
+  step: PlannedStep,
+  knownGood: readonly LedgerKnownGood[] | undefined,
+  now: number,
+): string {
+  const { object, from, to } = step;
+  if (from === undefined || to === undefined) return object;
+  const [before, after] = versionsOf(from, to);
+  const good = knownGood?.findLast(
+    ({ replicaSetUid, podTemplateHash }) =>
+      replicaSetUid === to.uid && podTemplateHash === to.podTemplateHash,
+  );
+  const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
+  return `${object}   revision ${from.revision} (${before}) -> revision ${to.revision} (${after})${since}`;
+}
+
+export function readyOf({ status }: Pick<RollbackRequest, "status">): {
+  readonly reason: string;
+  readonly message: string;
+} {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return { reason: ready?.reason ?? "", message: ready?.message ?? "" };
+}
+
+/** Phases after which nothing more happens. */
+const FINAL: ReadonlySet<string> = new Set(["Succeeded", "Failed", "Superseded", "Aborted"]);
+
+export function hasEnded({ status }: Pick<RollbackRequest, "status">): boolean {
+  return FINAL.has(status?.phase ?? "");
+}
+
+/** Whether an operator has ever looked at it. */
+export function wasSeen({ status }: Pick<RollbackRequest, "status">): boolean {
+  return status?.phase !== undefined;
+}
+
+/** The Deployment that a request is about, as far as it says. */
+export function deploymentOf({ spec, status }: RollbackRequest): string | undefined {
+  return spec.steps?.[0]?.workload?.name ?? status?.target?.replace(/^Deployment\//, "");
+}
+
+/** As kubectl names an object with `-o name`. */
+export function requestPath(name: string): string {
+  return `rollbackrequest.rollback.llm-research-lab.io/${name}`;
+}
