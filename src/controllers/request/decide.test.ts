@@ -288,3 +288,15 @@ describe("over everything that can be known", () => {
     });
   });
 });
+
+describe("a status that somebody else wrote", () => {
+  it.each(["Applying", "Applied", "Succeeded"] as const)("ends a request %s without its plan", (state) => {
+    const { status, ...request } = requestOf({ step: { state } });
+    const { plan: _, ...rest } = status ?? {};
+
+    expect(decide(situationOf({ ...request, status: rest }), NOW)).toMatchObject({
+      kind: "Finish",
+      ending: { phase: "Failed", reason: "StepFailed" },
+    });
+  });
+});

@@ -55,6 +55,10 @@ export function decide(situation: Situation, now: number): Decision {
     return (request.metadata.finalizers ?? []).includes(FINALIZER) ? { kind: "CleanUp" } : { kind: "Rest" };
   }
   const state = journalOf(request);
+  if (state !== "Pending" && !hasPlan(request)) {
+    // Only a status that somebody else wrote looks like this; there is nothing to go by any more.
+    return finish("Failed", "StepFailed", "the plan is missing from the status: was it edited by hand?");
+  }
   if (isAbortAsked(request)) return decideAbort(situation, now);
   switch (state) {
     case "Pending":
@@ -71,6 +75,11 @@ export function decide(situation: Situation, now: number): Decision {
       // Never stored without a final phase; a hand-edited status must not loop.
       return finish("Failed", "StepFailed", "the step ended without an outcome");
   }
+}
+
+function hasPlan(request: Situation["request"]): boolean {
+  const plan = request.status?.plan?.steps[0];
+  return plan?.from !== undefined && plan.to !== undefined;
 }
 
 function decideBeforeAct(situation: Situation, now: number): Decision {
