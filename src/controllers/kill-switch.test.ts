@@ -29,9 +29,10 @@ function switchWith(data?: Record<string, string>, health: Partial<ReflectorHeal
 describe("the kill switch", () => {
   it.each([
     [undefined, "Off"],
-    [{}, "Off"],
-    [{ other: "true" }, "Off"],
-    [{ stop: "" }, "Off"],
+    [{}, "On"],
+    [{ other: "true" }, "On"],
+    [{ stop: "" }, "On"],
+    [{ stop: "False" }, "Off"],
     [{ stop: "false" }, "Off"],
     [{ stop: "true" }, "On"],
     [{ stop: " true\n" }, "On"],
@@ -56,7 +57,9 @@ describe("the kill switch", () => {
     expect(switchWith({}, { lastContact: NOW - 180_001, lastError }).killSwitch.state().kind).toBe(
       "Unreadable",
     );
-    expect(switchWith({}, { lastContact: NOW - 179_000, lastError }).killSwitch.state().kind).toBe("Off");
+    expect(switchWith(undefined, { lastContact: NOW - 179_000, lastError }).killSwitch.state().kind).toBe(
+      "Off",
+    );
     expect(switchWith({}, { lastContact: undefined, lastError }).killSwitch.state().kind).toBe("Unreadable");
   });
 

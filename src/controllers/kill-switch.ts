@@ -22,7 +22,7 @@ export interface KillSwitch {
   onChange(listener: () => void): () => void;
 }
 
-/** One key of one ConfigMap, watched through the API: "true" stops all acts. No ConfigMap means off. */
+/** One key of one ConfigMap, watched through the API: anything but "false" stops all acts. No ConfigMap means off. */
 export function createKillSwitch(options: KillSwitchOptions): KillSwitch {
   const { store, health, namespace, configMap, key, clock } = options;
   const where = `key "${key}" of ConfigMap ${namespace}/${configMap}`;
@@ -36,8 +36,11 @@ export function createKillSwitch(options: KillSwitchOptions): KillSwitch {
           message: `the kill switch (${where}) cannot be read, so nothing automatic is done`,
         };
       }
-      const value = store.get(`${namespace}/${configMap}`)?.data?.[key]?.trim() ?? "";
-      if (value === "" || value === "false") return { kind: "Off" };
+      const object = store.get(`${namespace}/${configMap}`);
+      if (object === undefined) return { kind: "Off" };
+      // Whoever makes this ConfigMap wants a stop; a mistyped key or an empty value must not mean "go on".
+      const value = object.data?.[key]?.trim() ?? "";
+      if (value.toLowerCase() === "false") return { kind: "Off" };
       return {
         kind: "On",
         message: `the kill switch is on (${where} is "${value.slice(0, 64)}"): remove it to act again`,

@@ -72,10 +72,17 @@ async function ledgerOf(
   return (await readLedger(ports.client, target, signal))?.spec;
 }
 
+/**
+ * What this name and spec did already: as another object, or as this very one whose status somebody emptied. An entry
+ * of its own that is only Started is no twin: a crash came between ledger and journal.
+ */
 function twinOf(request: RollbackRequest, resolution: Resolution, ledger: RollbackLedgerSpec | undefined) {
   if (resolution.kind === "Refused") return undefined;
+  const { name, uid } = request.metadata;
   return ledger?.executed.find(
-    ({ name, uid, specDigest }) =>
-      name === request.metadata.name && uid !== request.metadata.uid && specDigest === resolution.specDigest,
+    (entry) =>
+      entry.name === name &&
+      entry.specDigest === resolution.specDigest &&
+      (entry.uid !== uid || entry.outcome !== "Started"),
   );
 }
