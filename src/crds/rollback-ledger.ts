@@ -25,7 +25,6 @@ export const LedgerRelease = z
     podTemplateHash: PodTemplateHash,
     revision: z.int().meta(meta("Revision number while it was live.")),
     startedAt: time("When it became current; absent if nobody saw it.").optional(),
-    completedAt: time("When it was first seen complete.").optional(),
     rollbackBy: objectName("The request whose product this release is, if it is one.").optional(),
   })
   .meta(meta("A release: a ReplicaSet while it carried one revision number."));

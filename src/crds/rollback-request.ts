@@ -175,7 +175,7 @@ export const StepStatus = z
   .object({
     name: dnsLabel("Name of the step."),
     state: z
-      .enum(["Pending", "Applying", "Applied", "Succeeded", "Failed", "Superseded", "Skipped"])
+      .enum(["Pending", "Applying", "Applied", "Succeeded", "Failed", "Superseded"])
       .meta(meta("Where the step is.")),
     startedAt: time("When its first act was announced.").optional(),
     appliedAt: time("When its change was seen stored.").optional(),

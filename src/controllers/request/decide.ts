@@ -71,7 +71,6 @@ export function decide(situation: Situation, now: number): Decision {
       return decideVerification(situation, now);
     case "Failed":
     case "Superseded":
-    case "Skipped":
       // Never stored without a final phase; a hand-edited status must not loop.
       return finish("Failed", "StepFailed", "the step ended without an outcome");
   }

@@ -150,7 +150,6 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
       "Succeeded" as const,
       "Failed" as const,
       "Superseded" as const,
-      "Skipped" as const,
     ),
     after,
     startedAt: fc.constantFrom(AT, "2026-01-01T00:00:00.000Z"),
