@@ -5,7 +5,7 @@ import {
   REPLICA_SETS_BY_OWNER,
   replicaSetOwner,
 } from "./controllers/policy/ports.ts";
-import { BY_TARGET, requestTarget } from "./controllers/request/request-controller.ts";
+import { BY_TARGET, requestTargets } from "./controllers/request/request-controller.ts";
 import type { KubeClient } from "./kube/client.ts";
 import type { Clock, Random } from "./kube/clock.ts";
 import { abortable } from "./kube/abort.ts";
@@ -47,7 +47,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     return { type, store, reflector };
   }
 
-  const requests = cache(ROLLBACK_REQUESTS, { indexers: { [BY_TARGET]: requestTarget } });
+  const requests = cache(ROLLBACK_REQUESTS, { indexers: { [BY_TARGET]: requestTargets } });
   const policies = cache(ROLLBACK_POLICIES, { indexers: { [POLICIES_BY_TARGET]: policyTarget } });
   const ledgers = cache(ROLLBACK_LEDGERS);
   const deployments = cache(deploymentType, { transform: stripDeployment });

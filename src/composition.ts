@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { Agent } from "undici";
-import { workloadAction } from "./actions/workload/index.ts";
+import { createActions } from "./actions/registry.ts";
 import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
 import type { OperatorConfig } from "./config/schema.ts";
@@ -70,8 +70,8 @@ export function compose({ config, credentials, clock, random, log, metrics }: Su
     sample: (signal, namespace, at, abort) => servers.sampleOnce(signal, namespace, at, abort),
     lookbackMs: (signal) => servers.lookbackMs(signal),
   });
-  const workload = workloadAction({ stuckAfterMs: config.stuckAfter });
-  const common = { client, clock, workload, killSwitch: killSwitch.state, record: events.record };
+  const actions = createActions({ stuckAfterMs: config.stuckAfter });
+  const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
 

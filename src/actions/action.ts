@@ -1,5 +1,5 @@
-import type { PlannedStep, RevisionRef } from "../crds/rollback-request.ts";
 import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
+import type { PlannedStep, StepEnd } from "../crds/rollback-request.ts";
 import type { KubeClient } from "../kube/client.ts";
 
 /** An object that a step writes; also the key of its lock and of its ledger. */
@@ -19,18 +19,31 @@ export interface Right {
   readonly name?: string;
 }
 
+/** What earlier steps of the same request make of the object of a later one. */
+export interface EarlierSteps {
+  /** What their plans say before they ran, what they became afterwards; all of them together. */
+  readonly end: StepEnd;
+  /** They ran: the object must be in this state now. */
+  readonly done: boolean;
+}
+
 export interface PlanContext {
   /** Client that acts as the tenant's ServiceAccount. */
   readonly executor: KubeClient;
   readonly executorName: string;
   readonly namespace: string;
+  /** Ledger of the object that the step writes. */
   readonly ledger: RollbackLedgerSpec | undefined;
-  /** The release that was live when the request was accepted, once that is recorded. */
-  readonly from: RevisionRef | undefined;
+  /** The state that was live when the request was accepted, once that is recorded. */
+  readonly from: StepEnd | undefined;
+  /** Set for a step whose object an earlier step of the same request changes. */
+  readonly earlier: EarlierSteps | undefined;
   /** The live state that the requester means to undo. */
   readonly expectedPodTemplateHash: string | undefined;
   /** An automatic request never falls back to a revision without a record. */
   readonly automatic: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   readonly signal: AbortSignal;
 }
 
@@ -59,19 +72,19 @@ export type ApplyResult =
   | { readonly kind: "Superseded"; readonly message: string };
 
 export type Progress =
-  | { readonly kind: "Done"; readonly message: string; readonly after: RevisionRef }
+  | { readonly kind: "Done"; readonly message: string; readonly after: StepEnd }
   | {
       readonly kind: "InProgress";
       readonly message: string;
       readonly pollAfterMs: number;
       /** What the change became, once its own controller has taken it up. */
-      readonly after?: RevisionRef;
+      readonly after?: StepEnd;
     }
   | {
       readonly kind: "Failed";
       readonly reason: string;
       readonly message: string;
-      readonly after?: RevisionRef;
+      readonly after?: StepEnd;
     }
   | { readonly kind: "Superseded"; readonly message: string }
   /** Nothing can be told: the executor lost its rights after the step began. Made by the controller. */
@@ -82,13 +95,23 @@ export type Progress =
  * the API server; what `observe` sees decides, not what `apply` answered (answers get lost).
  */
 export interface Action<Spec, Plan extends PlannedStep> {
+  /** Name of the member of a step that holds the spec. */
   readonly kind: string;
+  /**
+   * What it makes is a release of a workload, and what it leaves is bad: the ledger records the one and marks the
+   * other. Then both ends of its plans are revisions.
+   */
+  readonly makesRelease: boolean;
+  /** The object it writes, as Kind/name. */
+  objectOf(spec: Spec): string;
   /** Rights without which the step is refused before anything is read. */
   requiredRights(spec: Spec): readonly Right[];
-  /** Everything the step writes. */
+  /** Everything the step writes; the first is the object itself. */
   lockKeys(spec: Spec, namespace: string): readonly TargetKey[];
   /** `stepName` is the name of the step in its request. */
   plan(stepName: string, spec: Spec, context: PlanContext): Promise<PlanResult<Plan>>;
+  /** A stored plan as one of this action; undefined when members are missing, as after an edit by hand. */
+  narrow(planned: PlannedStep): Plan | undefined;
   apply(plan: Plan, context: ApplyContext): Promise<ApplyResult>;
   observe(plan: Plan, context: ApplyContext): Promise<Progress>;
   /** The way back, as a plan of the same action. Valid only while the live object still equals `after`. */

@@ -11,6 +11,7 @@ import {
   objectName,
   PodTemplateHash,
   Severity,
+  SpecTarget,
   text,
   time,
 } from "./common.ts";
@@ -90,11 +91,11 @@ export const RollbackRequestSpec = z
     steps: z
       .array(RequestStep)
       .min(1)
-      .max(1)
+      .max(20)
       .optional()
       .meta(
         meta(
-          "What to roll back; one step for now. Default, with a policyRef: its target to the last known good revision.",
+          "What to roll back, in this order. Default, with a policyRef: its target to the last known good revision.",
           listMap("name"),
         ),
       ),
@@ -150,15 +151,35 @@ export const RevisionRef = z
   .meta(meta("A revision of a workload."));
 export type RevisionRef = z.output<typeof RevisionRef>;
 
+/** A state of an object as far as a step cares: the members are those of its kind of step. */
+export const StepEnd = RevisionRef.partial().meta(
+  meta("A state of the object, as identities and numbers; never a template, never a value."),
+);
+export type StepEnd = z.output<typeof StepEnd>;
+
+/** The revision that this state is, where it is one with all its members. */
+export function revisionOf(end: StepEnd | undefined): RevisionRef | undefined {
+  if (end === undefined) return undefined;
+  const { revision, name, uid, podTemplateHash, images } = end;
+  return revision === undefined ||
+    name === undefined ||
+    uid === undefined ||
+    podTemplateHash === undefined ||
+    images === undefined
+    ? undefined
+    : { revision, name, uid, podTemplateHash, images };
+}
+
 export const PlannedStep = z
   .object({
     name: dnsLabel("Name of the step."),
     digest: text("Digest of what this step will do.", 64),
     action: text("Kind of the step.", 63),
     object: text("The object it writes, as Kind/name.", 320),
-    objectUid: text("UID of that object.", 64),
-    from: RevisionRef.optional(),
-    to: RevisionRef.optional(),
+    objectUid: text("UID of that object.", 64).optional(),
+    nothingToDo: text("Why this step has nothing to do.", 1024).optional(),
+    from: StepEnd.optional(),
+    to: StepEnd.optional(),
     changes: z
       .array(text("A path that changes.", 512))
       .max(64)
@@ -175,14 +196,14 @@ export const StepStatus = z
   .object({
     name: dnsLabel("Name of the step."),
     state: z
-      .enum(["Pending", "Applying", "Applied", "Succeeded", "Failed", "Superseded"])
-      .meta(meta("Where the step is.")),
+      .enum(["Pending", "Applying", "Applied", "Succeeded", "Skipped", "Failed", "Superseded"])
+      .meta(meta("Where the step is. Skipped: there was nothing to do.")),
     startedAt: time("When its first act was announced.").optional(),
     appliedAt: time("When its change was seen stored.").optional(),
     finishedAt: time("When it ended.").optional(),
     message: text("What it does now, or how it ended.", 2048).optional(),
-    before: RevisionRef.optional(),
-    after: RevisionRef.optional(),
+    before: StepEnd.optional(),
+    after: StepEnd.optional(),
   })
   .meta(meta("What happened in one step."));
 export type StepStatus = z.output<typeof StepStatus>;
@@ -211,7 +232,7 @@ export const RollbackRequestStatus = z
   .object({
     observedGeneration: z.int().optional().meta(meta("Generation that these facts speak of.")),
     phase: Phase.optional(),
-    target: text("The object that is rolled back, as Kind/name.", 320).optional(),
+    target: text("The object that is rolled back, as Kind/name; the first of several.", 320).optional(),
     progress: text("Steps finished of steps in all.", 16).optional(),
     conditions: Conditions.optional(),
     resolved: z
@@ -225,7 +246,13 @@ export const RollbackRequestStatus = z
           .meta(meta("Signals of the policy that the checks read.", listMap("name"))),
         policyUid: text("UID of the policy, if one was named.", 64).optional(),
         specDigest: text("Digest of the spec, for the replay rule.", 64),
-        from: RevisionRef.optional(),
+        target: z
+          .object({
+            kind: SpecTarget.shape.kind,
+            name: objectName("Name of the workload."),
+          })
+          .optional()
+          .meta(meta("The policy's target, where a step left its workload to the policy.")),
         automatic: z.boolean().meta(meta("Whether the operator made this request by itself.")),
       })
       .optional()

@@ -10,14 +10,15 @@ export function requestObserver(log: Logger, metrics: Metrics, clock: Pick<Clock
       log.info(fact, "target changed");
     },
     finished(fact) {
-      const { trigger, result, recoverySeconds, stepSeconds } = fact;
+      const { trigger, result, recoverySeconds, steps } = fact;
       metrics.requestFinished({ trigger, result });
-      if (stepSeconds !== undefined)
-        metrics.stepFinished({ action: "workload", result, seconds: stepSeconds });
+      for (const { action, state, seconds } of steps) {
+        if (seconds !== undefined) metrics.stepFinished({ action, result: state, seconds });
+      }
       if (recoverySeconds !== undefined) metrics.recovery(recoverySeconds);
       log.info(fact, "request finished");
-      if (stepSeconds !== undefined) {
-        log.info({ history: historyLine(fact, clock.now()) }, "history");
+      for (const step of steps.filter(({ state }) => state === "Succeeded")) {
+        log.info({ history: historyLine({ ...step, why: fact.why }, clock.now()) }, "history");
       }
     },
   };

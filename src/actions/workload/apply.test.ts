@@ -30,6 +30,8 @@ function plan(of: MemoryWorkloads): Promise<PlanResult<WorkloadPlan>> {
       namespace: "shop",
       ledger: undefined,
       from: undefined,
+      earlier: undefined,
+      now: 0,
       expectedPodTemplateHash: undefined,
       automatic: false,
       signal,

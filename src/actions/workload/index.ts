@@ -1,7 +1,7 @@
 import type { Action, Right } from "../action.ts";
 import { applyWorkload } from "./apply.ts";
 import { observeWorkload } from "./observe.ts";
-import { planWorkload, type WorkloadPlan } from "./plan.ts";
+import { narrowWorkload, planWorkload, type WorkloadPlan } from "./plan.ts";
 import type { WorkloadSpec } from "./resolve.ts";
 import { reverseWorkload } from "./reverse.ts";
 
@@ -17,9 +17,12 @@ export interface WorkloadOptions {
 export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<WorkloadSpec, WorkloadPlan> {
   return {
     kind: "workload",
+    makesRelease: true,
+    objectOf: ({ kind, name }) => `${kind}/${name}`,
     requiredRights,
     lockKeys: ({ kind, name }, namespace) => [{ group: "apps", kind, namespace, name }],
     plan: planWorkload,
+    narrow: narrowWorkload,
     apply: applyWorkload,
     observe: (plan, context) => observeWorkload(plan, context, stuckAfterMs),
     reverse: reverseWorkload,

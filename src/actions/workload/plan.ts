@@ -1,4 +1,4 @@
-import type { PlannedStep, RevisionRef } from "../../crds/rollback-request.ts";
+import { revisionOf, type PlannedStep, type RevisionRef } from "../../crds/rollback-request.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import { deploymentType, type Deployment } from "../../kube/well-known.ts";
@@ -12,10 +12,20 @@ import { resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./re
 import { changedPaths } from "../../workloads/template.ts";
 
 /** A plan of this action always knows both ends. */
-export type WorkloadPlan = Omit<PlannedStep, "from" | "to"> & {
+export type WorkloadPlan = Omit<PlannedStep, "objectUid" | "from" | "to"> & {
+  readonly objectUid: string;
   readonly from: RevisionRef;
   readonly to: RevisionRef;
 };
+
+/** A stored plan with both its revisions, if it has them. */
+export function narrowWorkload(planned: PlannedStep): WorkloadPlan | undefined {
+  const from = revisionOf(planned.from);
+  const to = revisionOf(planned.to);
+  const { objectUid } = planned;
+  if (from === undefined || to === undefined || objectUid === undefined) return undefined;
+  return { ...planned, objectUid, from, to };
+}
 
 /** Whoever changes it is done with it soon. */
 const CHANGED_POLL_MS = 250;

@@ -1,6 +1,6 @@
 import type { WorkloadTo } from "../../crds/rollback-request.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { readRevisions, readWorkload } from "../../workloads/read-workload.ts";
+import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision, type Revision } from "../../workloads/revisions.ts";
 import type { PlanContext } from "../action.ts";
 import { chooseRevision } from "./choose.ts";
@@ -76,7 +76,7 @@ async function resolveFrom(
   const { deployment, revisions } = workload;
   const unready = notReadyToPlan(deployment, object);
   if (unready !== undefined) return unready;
-  const live = liveRevision(deployment, revisions);
+  const live = startOf(workload, context);
   if (live === undefined) return pending(`the ReplicaSet of ${object}'s live template does not exist yet`);
   const changed = changedSinceAccepted(live, context, object);
   if (changed !== undefined) return changed;
@@ -91,6 +91,14 @@ async function resolveFrom(
   if (choice.kind === "NothingToDo") return { kind: "NothingToDo", message: `${object}: ${choice.message}` };
   if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
   return { kind: "Resolved", deployment, live, to: choice.revision, warnings: choice.warnings };
+}
+
+/** Where the step starts: at what an earlier step of the same request will have made, or else at what is live. */
+function startOf({ deployment, revisions }: Workload, { earlier }: PlanContext): Revision | undefined {
+  const planned = earlier?.done === false ? earlier.end.uid : undefined;
+  return planned === undefined
+    ? liveRevision(deployment, revisions)
+    : revisions.find(({ uid }) => uid === planned);
 }
 
 function notReadyToPlan(deployment: Deployment, object: string): Unresolved | undefined {
@@ -111,7 +119,10 @@ function notReadyToPlan(deployment: Deployment, object: string): Unresolved | un
 }
 
 function changedSinceAccepted(live: Revision, context: PlanContext, object: string): Unresolved | undefined {
-  const { from, expectedPodTemplateHash } = context;
+  const { earlier, expectedPodTemplateHash } = context;
+  if (earlier?.done === false && earlier.end.uid !== undefined) return undefined;
+  // What an earlier step of the same request made is no foreign change.
+  const from = earlier?.end.uid === undefined ? context.from : earlier.end;
   if (expectedPodTemplateHash !== undefined && live.podTemplateHash !== expectedPodTemplateHash) {
     return superseded(
       `${object} runs revision ${live.revision} (${live.podTemplateHash}), not the expected ${expectedPodTemplateHash}: nothing was changed`,

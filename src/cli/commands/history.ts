@@ -5,7 +5,7 @@ import type { CommandContext } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import type { Session } from "../session.ts";
-import { deploymentOf, versionsOf } from "../request/wording.ts";
+import { versionsOf } from "../request/wording.ts";
 
 /** One rollback that changed something; what `-o json` prints. */
 export interface HistoryEntry {
@@ -66,15 +66,15 @@ export function historyOf(
 /** Only what was stored in the cluster is history: refusals and dry runs changed nothing. */
 function entryOf(request: RollbackRequest): readonly HistoryEntry[] {
   const { status, metadata } = request;
-  const { from: before, to: after } = status?.plan?.steps[0] ?? {};
-  const applied = status?.timeline?.applied;
-  if (applied === undefined || before === undefined || after === undefined) return [];
-  const [from, to] = versionsOf(before, after);
-  const object = `${metadata.namespace}/${deploymentOf(request)}`;
-  const at = wholeSeconds(status?.steps?.[0]?.finishedAt ?? applied);
-  return [
-    { at, object, from, to, reason: reasonOf(request), request: metadata.name, outcome: status?.phase ?? "" },
-  ];
+  return (status?.steps ?? []).flatMap((step, index): HistoryEntry[] => {
+    const planned = status?.plan?.steps[index];
+    if (step.appliedAt === undefined || planned?.from === undefined || planned.to === undefined) return [];
+    const [from, to] = versionsOf(planned.from, planned.to);
+    const object = `${metadata.namespace}/${planned.object.slice(planned.object.indexOf("/") + 1)}`;
+    const at = wholeSeconds(step.finishedAt ?? step.appliedAt);
+    const outcome = status?.phase ?? "";
+    return [{ at, object, from, to, reason: reasonOf(request), request: metadata.name, outcome }];
+  });
 }
 
 function reasonOf({ spec, status }: RollbackRequest): string {

@@ -52,7 +52,10 @@ async function show(context: CommandContext, name: string, timeoutMs: number): P
 }
 
 function changesOf({ status }: RollbackRequest): readonly (readonly [string, string])[] {
-  const changes = status?.plan?.steps[0]?.changes ?? [];
+  const steps = status?.plan?.steps ?? [];
+  const changes = steps.flatMap(({ name, changes: paths }) =>
+    paths.map((path) => (steps.length === 1 ? path : `${name}: ${path}`)),
+  );
   return changes.map((path, index) => [index === 0 ? "changes" : "", path] as const);
 }
 

@@ -70,7 +70,13 @@ describe("revisions", () => {
 
 describe("history", () => {
   const ready = [conditionOf("Ready", "True", "RolledBack")];
-  const acted = requestOf({ phase: "Succeeded", plan: PLAN, timeline: TIMELINE, conditions: ready });
+  const acted = requestOf({
+    phase: "Succeeded",
+    plan: PLAN,
+    steps: [{ name: "app", state: "Succeeded", appliedAt: TIMELINE.applied }],
+    timeline: TIMELINE,
+    conditions: ready,
+  });
 
   it("holds what was stored in the cluster, not what was refused or only planned", () => {
     const planned = requestOf({ phase: "Succeeded", plan: PLAN, conditions: ready }, { dryRun: true });

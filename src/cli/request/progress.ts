@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { secondsBetween } from "../output/age.ts";
 import type { Output } from "../output/output.ts";
-import { hasEnded, planText, readyOf } from "./wording.ts";
+import { hasEnded, planTexts, readyOf } from "./wording.ts";
 
 /** One line of the progress of a request. A label comes once; its text may change while it runs. */
 export interface ProgressLine {
@@ -35,12 +35,18 @@ function planLines(
   knownGood: readonly LedgerKnownGood[] | undefined,
   now: number,
 ): readonly ProgressLine[] {
-  const step = status?.plan?.steps[0];
-  if (step === undefined) return [];
+  const steps = status?.plan?.steps ?? [];
+  if (steps.length === 0) return [];
   const label = `plan ${(status?.plan?.digest ?? "").slice(0, 4)}`;
   return [
-    { label, text: planText(step, knownGood, now), tone: "plain" },
-    ...step.warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
+    ...planTexts(steps, knownGood, now).map((text, index): ProgressLine => ({
+      label: index === 0 ? label : "",
+      text,
+      tone: "plain",
+    })),
+    ...steps.flatMap(({ warnings }) =>
+      warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
+    ),
   ];
 }
 
@@ -57,6 +63,17 @@ function waitingLines(request: RollbackRequest): readonly ProgressLine[] {
   }
 }
 
+/** Where there are several steps, each when it has ended. */
+function stepLines({ status }: RollbackRequest): readonly ProgressLine[] {
+  const steps = status?.steps ?? [];
+  if (steps.length < 2) return [];
+  return steps.flatMap(({ name, state, message = "" }, index): ProgressLine[] => {
+    if (state !== "Succeeded" && state !== "Skipped") return [];
+    const words = state === "Skipped" ? `nothing to do: ${message}` : message;
+    return [{ label: `step ${index + 1}/${steps.length}`, text: `${name}: ${words}`, tone: "plain" }];
+  });
+}
+
 function actLines(request: RollbackRequest): readonly ProgressLine[] {
   const { phase, timeline, checks = [] } = request.status ?? {};
   const since = (at: string | undefined) => secondsBetween(timeline?.accepted, at);
@@ -64,6 +81,7 @@ function actLines(request: RollbackRequest): readonly ProgressLine[] {
   const complete = since(timeline?.completed);
   const lines: ProgressLine[] = [];
   if (applied !== undefined) lines.push({ label: "applied", text: applied, tone: "plain" });
+  lines.push(...stepLines(request));
   if (phase === "Applying" && applied !== undefined && complete === undefined) {
     const { reason, message } = readyOf(request);
     // Before the rollout has numbers the message only repeats the plan.

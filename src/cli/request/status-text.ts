@@ -1,10 +1,11 @@
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
+import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { clockTime, secondsBetween } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled } from "../output/table.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { hasEnded, planText, readyOf } from "./wording.ts";
+import { hasEnded, planTexts, readyOf } from "./wording.ts";
 
 const INDENT = "  ";
 const WIDTH = 11;
@@ -19,14 +20,11 @@ export interface StatusTextOptions {
 
 /** A request on one screen: what, why, when, whether it helped, and how to take it back. Pure. */
 export function statusText(request: RollbackRequest, options: StatusTextOptions): readonly string[] {
-  const step = request.status?.plan?.steps[0];
+  const steps = request.status?.plan?.steps ?? [];
   const rows: (readonly [string, string])[] = [
     ["why", whyOf(request, options.now)],
-    [
-      "what",
-      step === undefined ? (request.status?.target ?? "") : planText(step, options.knownGood, options.now),
-    ],
-    ...(step?.warnings ?? []).map((text) => ["warning", text] as const),
+    ...whatOf(request, steps, options),
+    ...steps.flatMap(({ warnings }) => warnings.map((text) => ["warning", text] as const)),
     ["when", whenOf(request, options.now)],
     ["checks", checksOf(request)],
     ["message", readyOf(request).message],
@@ -34,6 +32,18 @@ export function statusText(request: RollbackRequest, options: StatusTextOptions)
   ];
   const shown = rows.filter(([, text]) => text !== "");
   return [headOf(request, options.colours), ...labelled(shown, WIDTH).map((line) => INDENT + line)];
+}
+
+function whatOf(
+  { status }: RollbackRequest,
+  steps: readonly PlannedStep[],
+  { knownGood, now }: StatusTextOptions,
+): readonly (readonly [string, string])[] {
+  if (steps.length === 0) return [["what", status?.target ?? ""]];
+  return planTexts(steps, knownGood, now).map((text, index) => {
+    const state = steps.length === 1 ? "" : `   ${status?.steps?.[index]?.state ?? "Pending"}`;
+    return [index === 0 ? "what" : "", `${text}${state}`] as const;
+  });
 }
 
 function headOf(request: RollbackRequest, { good, bad, doubtful }: Colours): string {
@@ -98,12 +108,13 @@ function checksOf({ status }: RollbackRequest): string {
     .join("   ");
 }
 
-/** How to go forward again; only where a change was made. */
+/** How to go forward again; only where the one change of the request was made. */
 function undoOf(request: RollbackRequest, namespaceFlag: string): string {
   const { steps, plan, phase } = request.status ?? {};
   const [step] = steps ?? [];
   const object = plan?.steps[0]?.object.replace(/^Deployment\//, "deploy/");
   if (
+    steps?.length !== 1 ||
     phase !== "Succeeded" ||
     step?.after === undefined ||
     step.before === undefined ||

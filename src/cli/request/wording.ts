@@ -1,5 +1,5 @@
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
-import type { PlannedStep, RevisionRef } from "../../crds/rollback-request.ts";
+import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { clockTime } from "../output/age.ts";
 
@@ -12,13 +12,15 @@ export function versionOf(image: string): string {
 }
 
 /** The versions of two revisions, of the images in which they differ: sidecars that stayed tell nothing. */
-export function versionsOf(from: RevisionRef, to: RevisionRef): readonly [string, string] {
-  const differing = from.images.flatMap((image, index) =>
-    from.images.length === to.images.length && image !== to.images[index] ? [index] : [],
+export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  const { images: left = [] } = from;
+  const { images: right = [] } = to;
+  const differing = left.flatMap((image, index) =>
+    left.length === right.length && image !== right[index] ? [index] : [],
   );
-  const pick = ({ images }: RevisionRef) =>
+  const pick = (images: readonly string[]) =>
     differing.length === 0 ? images : differing.map((index) => images[index] ?? "");
-  const [before, after] = [pick(from), pick(to)];
+  const [before, after] = [pick(left), pick(right)];
   const text = (images: readonly string[]) => images.map(versionOf).join(", ");
   // Equal tags of different repositories: only the whole names tell them apart.
   return text(before) === text(after) && differing.length > 0
@@ -32,7 +34,8 @@ export function planText(
   knownGood: readonly LedgerKnownGood[] | undefined,
   now: number,
 ): string {
-  const { object, from, to } = step;
+  const { object, from, to, nothingToDo } = step;
+  if (nothingToDo !== undefined) return `${object}   nothing to do: ${nothingToDo}`;
   if (from === undefined || to === undefined) return object;
   const [before, after] = versionsOf(from, to);
   const good = knownGood?.findLast(
@@ -41,6 +44,19 @@ export function planText(
   );
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
   return `${object}   revision ${from.revision} (${before}) -> revision ${to.revision} (${after})${since}`;
+}
+
+/** The plan of each step, with its name where there are several. */
+export function planTexts(
+  steps: readonly PlannedStep[],
+  knownGood: readonly LedgerKnownGood[] | undefined,
+  now: number,
+): readonly string[] {
+  const width = Math.max(...steps.map(({ name }) => name.length));
+  return steps.map((step, index) => {
+    const text = planText(step, knownGood, now);
+    return steps.length === 1 ? text : `${index + 1}. ${step.name.padEnd(width)}   ${text}`;
+  });
 }
 
 export function readyOf({ status }: Pick<RollbackRequest, "status">): {

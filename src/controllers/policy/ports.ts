@@ -1,5 +1,4 @@
-import type { Action } from "../../actions/action.ts";
-import type { WorkloadPlan, WorkloadSpec } from "../../actions/workload/index.ts";
+import type { Actions } from "../../actions/registry.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
@@ -29,7 +28,7 @@ export interface PolicyPorts {
   /** Acts as the operator itself. */
   readonly client: KubeClient;
   readonly clock: Clock;
-  readonly workload: Action<WorkloadSpec, WorkloadPlan>;
+  readonly actions: Actions;
   readonly servers: PrometheusServers;
   readonly killSwitch: () => KillSwitchState;
   readonly policies: Store<RollbackPolicy>;

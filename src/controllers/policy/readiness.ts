@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { PlanResult } from "../../actions/action.ts";
-import type { WorkloadPlan } from "../../actions/workload/index.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
-import { revisionText } from "../request/decide.ts";
+import { endText } from "../request/wording.ts";
 import { checkExecutor } from "../request/executor.ts";
 import type { PolicyPorts } from "./ports.ts";
 
@@ -55,33 +55,36 @@ export async function askReadiness(
   const namespace = policy.metadata.namespace ?? "";
   const account = { namespace, name: serviceAccountName };
   const spec = { kind: target.kind, name: target.name, to: { strategy: "LastKnownGood" } } as const;
-  const able = await checkExecutor(ports.client, account, ports.workload.requiredRights(spec), signal);
+  const step = ports.actions.bind("application", { workload: spec });
+  const able = await checkExecutor(ports.client, account, step.rights, signal);
   const plan =
     able.kind === "Refused"
       ? able
-      : await ports.workload.plan("application", spec, {
+      : await step.plan({
           executor: ports.client.as(account),
           executorName: serviceAccountName,
           namespace,
           ledger,
           from: undefined,
+          earlier: undefined,
           expectedPodTemplateHash: undefined,
           automatic: true,
+          now: asked.askedAt,
           signal,
         });
   return { ...answerOf(plan), ...asked };
 }
 
 function answerOf(
-  plan: PlanResult<WorkloadPlan>,
+  plan: PlanResult<PlannedStep>,
 ): Pick<RollbackReadiness, "ready" | "reason" | "message" | "target"> {
   switch (plan.kind) {
     case "Planned":
       return {
         ready: true,
         reason: "Planned",
-        message: [`would go back to ${revisionText(plan.plan.to)}`, ...plan.plan.warnings].join("; "),
-        target: `revision ${plan.plan.to.revision}`,
+        message: [`would go back to ${endText(plan.plan.to ?? {})}`, ...plan.plan.warnings].join("; "),
+        target: `revision ${plan.plan.to?.revision}`,
       };
     case "Refused":
       return { ready: false, reason: plan.reason, message: plan.message, target: undefined };

@@ -8,7 +8,7 @@ import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../kube
 import { createStore } from "../../kube/store.ts";
 import { createFakeClock } from "../../kube/testing/fake-clock.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
-import { BY_TARGET, requestTarget } from "../request/request-controller.ts";
+import { BY_TARGET, requestTargets } from "../request/request-controller.ts";
 import { emptyLedger, targetHash } from "../ledger/ledger.ts";
 import {
   POLICIES_BY_TARGET,
@@ -37,7 +37,7 @@ const CONFLICT = new KubeError({
 function world(names: readonly string[], options: { readonly cap?: number } = {}) {
   const clock = createFakeClock(START);
   const policies = createStore<RollbackPolicy>({ indexers: { [POLICIES_BY_TARGET]: policyTarget } });
-  const requests = createStore<RollbackRequest>({ indexers: { [BY_TARGET]: requestTarget } });
+  const requests = createStore<RollbackRequest>({ indexers: { [BY_TARGET]: requestTargets } });
   const ledgers = createStore<RollbackLedger>();
   const deployments = createStore<Deployment>();
   const replicaSets = createStore<ReplicaSet>({ indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner } });
@@ -91,9 +91,11 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     ledgers,
     deployments,
     replicaSets,
-    workload: {
-      requiredRights: () => [],
-      plan: async () => ({ kind: "Planned", plan: { to, warnings: [] } }),
+    actions: {
+      bind: () => ({
+        rights: [],
+        plan: async () => ({ kind: "Planned", plan: { to, warnings: [] } }),
+      }),
     },
     servers: {
       get: () => ({ server: { name: "default", scrapeIntervalMs: 1_000 }, sampler, minimumIntervalMs: 0 }),

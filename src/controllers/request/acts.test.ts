@@ -1,13 +1,15 @@
 import { describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { KubeError } from "../../kube/errors.ts";
+import { targetHash } from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { LockState } from "./target-lock.ts";
 import { takeLock } from "./prepare.ts";
 import { look } from "./step.ts";
 import type { Resolved } from "./resolve.ts";
-import { NOW, PLAN, requestOf, situationOf } from "./testing/situations.ts";
+import { NOW, requestOf, situationOf, WHOLE_PLAN } from "./testing/situations.ts";
 
+const TARGET = targetHash({ group: "apps", kind: "Deployment", namespace: "shop", name: "web" });
 const signal = new AbortController().signal;
 const LEDGER: RollbackLedgerSpec = {
   target: { group: "apps", kind: "Deployment", namespace: "shop", name: "web" },
@@ -23,12 +25,15 @@ function portsWith(lock: LockState, ledger: RollbackLedgerSpec): RequestPorts {
   return {
     client: { tryGet: async () => ({ spec: ledger }), as: () => ({}) },
     clock: { now: () => NOW },
-    locks: { take: async () => lock },
+    locks: { takeAll: async () => lock },
   } as unknown as RequestPorts;
 }
 
 function situation() {
-  const known = situationOf(requestOf(), { plan: { kind: "Planned", plan: PLAN }, ledger: LEDGER });
+  const known = situationOf(requestOf(), {
+    plan: { kind: "Planned", plan: WHOLE_PLAN },
+    ledgers: new Map([[TARGET, LEDGER]]),
+  });
   return { ...known, resolution: known.resolution as Resolved };
 }
 
@@ -54,7 +59,7 @@ describe("taking the target's lock", () => {
 
     expect(next.lock).toEqual({ kind: "Held" });
     expect(next.plan).toBeUndefined();
-    expect(next.ledger).toEqual(newer);
+    expect(next.ledgers.get(TARGET)).toEqual(newer);
   });
 });
 
@@ -62,20 +67,22 @@ describe("looking", () => {
   const failing = (code: number, reason: string) =>
     ({
       ...portsWith({ kind: "Held" }, LEDGER),
-      workload: {
-        observe: () =>
-          Promise.reject(
-            new KubeError({
-              code,
-              reason,
-              verb: "get",
-              target: "deployments.apps shop/web",
-              path: "",
-              detail: "said the server",
-              retryable: false,
-              outcomeUnknown: false,
-            }),
-          ),
+      client: {
+        as: () => ({
+          tryGet: () =>
+            Promise.reject(
+              new KubeError({
+                code,
+                reason,
+                verb: "get",
+                target: "deployments.apps shop/web",
+                path: "",
+                detail: "said the server",
+                retryable: false,
+                outcomeUnknown: false,
+              }),
+            ),
+        }),
       },
     }) as unknown as RequestPorts;
   const announced = () => {

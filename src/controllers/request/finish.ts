@@ -3,15 +3,18 @@ import type { Phase } from "../../crds/rollback-request.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { removeFinalizer } from "../../kube/finalizers.ts";
 import { objectKey } from "../../kube/objects.ts";
-import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
+import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordOutcome } from "../ledger/changes.ts";
 import { changeLedger } from "../ledger/ledger.ts";
-import { revisionText, type Ending } from "./decide.ts";
-import { FINALIZER, journalOf } from "./phase.ts";
-import type { RequestPorts } from "./ports.ts";
+import type { Ending } from "./decision.ts";
+import { journalOf } from "./journal.ts";
+import { targetsOf } from "./ledgers.ts";
+import { FINALIZER } from "./phase.ts";
+import type { FinishedStep, RequestPorts } from "./ports.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts, checkFacts, finalStatus, stepFacts, timelineFacts } from "./status.ts";
+import { endText } from "./wording.ts";
 
 /** Ends a request: its status first, then what it held. A crash in between is made good by `cleanUp`. */
 export async function finish(
@@ -43,8 +46,8 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
       (ledger) => recordOutcome(ledger, uid, outcomeOf(request.status?.phase), reason),
       signal,
     );
-    await ports.locks.release(target, { namespace, name, uid }, signal);
   }
+  await ports.locks.releaseAll(targetsOf(resolution), { namespace, name, uid }, signal);
   if (patch === undefined) return;
   try {
     await ports.client.patch(ROLLBACK_REQUESTS, objectKey(request), patch, { signal });
@@ -57,22 +60,21 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
 function finalFacts(situation: Situation, ending: Ending, now: number) {
   const { request, verification } = situation;
   const at = new Date(now).toISOString();
-  const state = journalOf(request);
-  const started = state !== "Pending";
+  const journal = journalOf(request);
+  const started = journal.kind !== "NotStarted";
   return {
+    // A plan that was made and not run, as of a dry run, is shown with the rest.
     ...(started ? {} : acceptedFacts(situation, now)),
-    ...(started ? {} : plannedFacts(situation)),
-    ...(started && state !== "Succeeded"
-      ? stepFacts(request, { ...endedStep(ending), finishedAt: at, message: ending.message })
+    ...(journal.kind === "InStep"
+      ? stepFacts(request, journal.step.index, {
+          ...endedStep(ending),
+          finishedAt: at,
+          message: ending.message,
+        })
       : {}),
     ...(verification === undefined ? {} : checkFacts(verification.checks)),
     ...(ending.verified === undefined || !started ? {} : timelineFacts(request, { verified: at })),
   };
-}
-
-/** A plan that was made and not run, as of a dry run, is shown. */
-function plannedFacts({ plan }: Situation) {
-  return plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [plan.plan] } } : {};
 }
 
 function endedStep(ending: Ending): { readonly state: "Failed" | "Superseded" } {
@@ -91,8 +93,7 @@ function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
   }
 }
 
-function report(ports: RequestPorts, situation: Situation, ending: Ending): void {
-  const { request, automatic, resolution } = situation;
+function report(ports: RequestPorts, { request, automatic }: Situation, ending: Ending): void {
   ports.record({
     type: ending.phase === "Succeeded" ? "Normal" : "Warning",
     reason: eventReason(ending),
@@ -100,10 +101,7 @@ function report(ports: RequestPorts, situation: Situation, ending: Ending): void
     note: ending.message,
     regarding: request,
   });
-  const status = request.status;
-  const plan = status?.plan?.steps[0];
-  const step = status?.steps?.[0];
-  const { target } = resolution;
+  const { status } = request;
   ports.observer.finished({
     request: `${request.metadata.namespace}/${request.metadata.name}`,
     uid: request.metadata.uid,
@@ -111,12 +109,27 @@ function report(ports: RequestPorts, situation: Situation, ending: Ending): void
     result: ending.phase,
     reason: ending.reason,
     message: ending.message,
-    object: target === undefined ? "" : `${target.namespace}/${target.name}`,
-    from: plan?.from === undefined ? "" : revisionText(plan.from),
-    to: plan?.to === undefined ? "" : revisionText(plan.to),
     why: request.spec.reason,
     recoverySeconds: secondsBetween(status?.timeline?.breached, status?.timeline?.verified),
-    stepSeconds: step?.state === "Succeeded" ? secondsBetween(step.startedAt, step.finishedAt) : undefined,
+    steps: finishedSteps(request),
+  });
+}
+
+function finishedSteps({ metadata, status }: RollbackRequest): readonly FinishedStep[] {
+  return (status?.steps ?? []).flatMap((step, index) => {
+    const planned = status?.plan?.steps[index];
+    if (planned === undefined || step.startedAt === undefined) return [];
+    return [
+      {
+        name: step.name,
+        action: planned.action,
+        object: `${metadata.namespace}/${planned.object.slice(planned.object.indexOf("/") + 1)}`,
+        state: step.state,
+        from: planned.from === undefined ? "" : endText(planned.from),
+        to: planned.to === undefined ? "" : endText(planned.to),
+        seconds: secondsBetween(step.startedAt, step.finishedAt),
+      },
+    ];
   });
 }
 

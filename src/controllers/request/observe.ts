@@ -1,11 +1,11 @@
-import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { readLedger, targetHash } from "../ledger/ledger.ts";
+import { ledgerOf, readLedgers, targetsOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
+import { resolveSteps } from "./resolve-steps.ts";
 import { resolve, type Resolution } from "./resolve.ts";
-import type { Situation } from "./situation.ts";
+import type { Ledgers, Situation } from "./situation.ts";
 
 /** The request and all that was recorded about it, read uncached; undefined when it is gone. Throws KubeError. */
 export async function observe(
@@ -15,7 +15,7 @@ export async function observe(
 ): Promise<Situation | undefined> {
   const [request, early] = await Promise.all([
     ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal }),
-    readNamedLedger(ports, key, signal),
+    readNamedLedgers(ports, key, signal),
   ]);
   if (request === undefined) return undefined;
   const { policyRef } = request.spec;
@@ -27,49 +27,36 @@ export async function observe(
           { namespace: key.namespace, name: policyRef.name },
           { signal },
         );
-  const resolution = resolve({ request, policy, defaultExecutor: ports.defaultExecutor });
-  const { target } = resolution;
-  const ledger = await ledgerOf(ports, target, early, signal);
+  const { defaultExecutor, actions } = ports;
+  const resolution = resolve({ request, policy, defaultExecutor, actions });
+  const ledgers = await readLedgers(ports, targetsOf(resolution), early, signal);
+  const ledger = ledgerOf(ledgers, resolution.target);
   return {
     request,
     resolution,
-    ledger,
+    ledgers,
     automatic: ledger?.automatic.find((entry) => entry.request === key.name),
     twin: twinOf(request, resolution, ledger),
     killSwitch: ports.killSwitch(),
     plan: undefined,
     lock: undefined,
+    replanned: undefined,
     progress: undefined,
     verification: undefined,
   };
 }
 
-interface EarlyLedger {
-  readonly hash: string;
-  readonly ledger: RollbackLedgerSpec | undefined;
-}
-
-/** A spec never changes, so where the cached one names the workload, its ledger can be read along with the request. */
-async function readNamedLedger(
-  ports: RequestPorts,
-  key: ObjectKey,
-  signal: AbortSignal,
-): Promise<EarlyLedger | undefined> {
-  const workload = ports.cached(formatKey(key))?.spec.steps?.[0]?.workload;
-  if (workload?.name === undefined || workload.kind === undefined) return undefined;
-  const target = { group: "apps", kind: workload.kind, namespace: key.namespace, name: workload.name };
-  return { hash: targetHash(target), ledger: (await readLedger(ports.client, target, signal))?.spec };
-}
-
-async function ledgerOf(
-  ports: RequestPorts,
-  target: TargetKey | undefined,
-  early: EarlyLedger | undefined,
-  signal: AbortSignal,
-): Promise<RollbackLedgerSpec | undefined> {
-  if (target === undefined) return undefined;
-  if (early?.hash === targetHash(target)) return early.ledger;
-  return (await readLedger(ports.client, target, signal))?.spec;
+/** A spec never changes, so where the cached one names its objects, their ledgers can be read along with the request. */
+async function readNamedLedgers(ports: RequestPorts, key: ObjectKey, signal: AbortSignal): Promise<Ledgers> {
+  const request = ports.cached(formatKey(key));
+  const steps = request === undefined ? undefined : resolveSteps(request, ports.actions, undefined);
+  if (steps === undefined || "kind" in steps) return new Map();
+  return readLedgers(
+    ports,
+    steps.flatMap(({ targets }) => targets),
+    new Map(),
+    signal,
+  );
 }
 
 /**

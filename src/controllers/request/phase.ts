@@ -1,4 +1,4 @@
-import type { Phase, StepStatus } from "../../crds/rollback-request.ts";
+import type { Phase } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 
 const FINAL: ReadonlySet<Phase> = new Set(["Succeeded", "Failed", "Superseded", "Aborted"]);
@@ -9,11 +9,6 @@ export function isFinalPhase(phase: Phase | undefined): boolean {
 
 export function isFinished(request: RollbackRequest): boolean {
   return isFinalPhase(request.status?.phase);
-}
-
-/** What the journal says about the one step; Pending before anything was announced. */
-export function journalOf(request: RollbackRequest): StepStatus["state"] {
-  return request.status?.steps?.[0]?.state ?? "Pending";
 }
 
 /** Present from the announcement of the first act until the end, so that a deletion is seen and recorded. */

@@ -1,5 +1,4 @@
-import type { Action } from "../../actions/action.ts";
-import type { WorkloadPlan, WorkloadSpec } from "../../actions/workload/index.ts";
+import type { Actions } from "../../actions/registry.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
@@ -8,6 +7,19 @@ import type { KillSwitchState } from "./situation.ts";
 import type { TargetLocks } from "./target-lock.ts";
 import type { VerificationRuns } from "./verify.ts";
 
+/** A step of a request that ended. */
+export interface FinishedStep {
+  readonly name: string;
+  readonly action: string;
+  /** As namespace/name. */
+  readonly object: string;
+  readonly state: string;
+  readonly from: string;
+  readonly to: string;
+  /** From its announcement to its end, where it got that far. */
+  readonly seconds: number | undefined;
+}
+
 /** What happened, for logs and metrics. */
 export interface RequestObserver {
   /** One line per act: who, what, from where to where. */
@@ -15,6 +27,8 @@ export interface RequestObserver {
     readonly request: string;
     readonly uid: string;
     readonly executor: string;
+    readonly step: string;
+    readonly action: string;
     readonly object: string;
     readonly from: string;
     readonly to: string;
@@ -27,14 +41,11 @@ export interface RequestObserver {
     readonly result: string;
     readonly reason: string;
     readonly message: string;
-    readonly object: string;
-    readonly from: string;
-    readonly to: string;
     readonly why: string;
     /** From the first breach to the end of the verification, where both are known. */
     readonly recoverySeconds: number | undefined;
-    /** From the announcement of the step to its completion, where it got that far. */
-    readonly stepSeconds: number | undefined;
+    /** The steps that were announced. */
+    readonly steps: readonly FinishedStep[];
   }): void;
 }
 
@@ -45,7 +56,7 @@ export interface RequestPorts {
   /** The request as the cache has it, by `namespace/name`: only for facts that never change. */
   readonly cached: (key: string) => RollbackRequest | undefined;
   readonly clock: Clock;
-  readonly workload: Action<WorkloadSpec, WorkloadPlan>;
+  readonly actions: Actions;
   readonly locks: TargetLocks;
   readonly verifications: VerificationRuns;
   readonly killSwitch: () => KillSwitchState;

@@ -1,73 +1,35 @@
 import { isDeepStrictEqual } from "node:util";
-import type { PlanResult } from "../../actions/action.ts";
-import type { WorkloadPlan } from "../../actions/workload/index.ts";
-import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { addFinalizer } from "../../kube/finalizers.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordExecuted } from "../ledger/changes.ts";
-import { changeLedger, readLedger } from "../ledger/ledger.ts";
-import { planSentence } from "./decide.ts";
-import { checkExecutor } from "./executor.ts";
+import { changeLedger, targetHash } from "../ledger/ledger.ts";
+import { openStep } from "./journal.ts";
+import { readLedgers, targetsOf } from "./ledgers.ts";
 import { FINALIZER } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
-import type { ResolvedSituation } from "./running.ts";
-import type { Situation } from "./situation.ts";
-import { announcedFacts, runningStatus, type Activity } from "./status.ts";
+import type { PlannedStep } from "../../crds/rollback-request.ts";
+import { writeRunning, type ResolvedSituation } from "./running.ts";
+import type { RequestPlan, Situation } from "./situation.ts";
+import { announcedFacts, beganStep, runningStatus, stepFacts, type Activity } from "./status.ts";
+import { planSentence, stepPrefix, stepSentence } from "./wording.ts";
 
-/** Asks for the rights and makes the plan at once; a missing right is the refusal that is shown. */
-export async function makePlan(
-  ports: RequestPorts,
-  situation: ResolvedSituation,
-  signal: AbortSignal,
-): Promise<Situation> {
-  const { request, resolution, ledger, automatic } = situation;
-  const { step, serviceAccountName } = resolution;
-  const namespace = request.metadata.namespace ?? "";
-  const account = { namespace, name: serviceAccountName };
-  const planning = ports.workload.plan(step.name, step.workload, {
-    executor: ports.client.as(account),
-    executorName: serviceAccountName,
-    namespace,
-    ledger,
-    from: request.status?.resolved?.from,
-    expectedPodTemplateHash: request.spec.expect?.podTemplateHash,
-    automatic: automatic !== undefined,
-    signal,
-  });
-  const [able, plan] = await Promise.all([
-    checkExecutor(ports.client, account, ports.workload.requiredRights(step.workload), signal),
-    planning.catch(refusedIfForbidden),
-  ]);
-  return { ...situation, plan: able.kind === "Refused" ? able : plan };
-}
-
-/** Without a right the plan cannot be made; which right it is, the review of rights says better. */
-function refusedIfForbidden(error: unknown): PlanResult<WorkloadPlan> {
-  if (!isForbidden(error)) throw error;
-  return { kind: "Refused", reason: "AccessDenied", message: errorMessage(error) };
-}
-
-/** Takes the target's lock. A plan that was made on an older ledger than the one under the lock is dropped. */
+/** Takes the locks of all targets. A plan that was made on older ledgers than those under the lock is dropped. */
 export async function takeLock(
   ports: RequestPorts,
   situation: ResolvedSituation,
   signal: AbortSignal,
 ): Promise<Situation> {
   const { namespace = "", name, uid } = situation.request.metadata;
-  const lock = await ports.locks.take(
-    situation.resolution.target,
-    { namespace, name, uid },
-    ports.clock.now(),
-    signal,
-  );
+  const targets = targetsOf(situation.resolution);
+  const lock = await ports.locks.takeAll(targets, { namespace, name, uid }, ports.clock.now(), signal);
   if (lock.kind === "Busy") return { ...situation, lock };
-  // Whoever had the lock before us may have recorded a rollback since we looked: then our plan would undo it.
-  const ledger = (await readLedger(ports.client, situation.resolution.target, signal))?.spec;
-  return isDeepStrictEqual(ledger, situation.ledger)
+  // Whoever had a lock before us may have recorded a rollback since we looked: then our plan would undo it.
+  const ledgers = await readLedgers(ports, targets, new Map(), signal);
+  return isDeepStrictEqual(ledgers, situation.ledgers)
     ? { ...situation, lock }
-    : { ...situation, lock, ledger, plan: undefined };
+    : { ...situation, lock, ledgers, plan: undefined };
 }
 
 /**
@@ -77,7 +39,7 @@ export async function takeLock(
 export async function announce(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  plan: WorkloadPlan,
+  plan: RequestPlan,
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request, resolution } = situation;
@@ -101,7 +63,27 @@ export async function announce(
   };
   const status = runningStatus(finalized, announcedFacts(situation, now), activity, now);
   const announced = await writeStatus(ports.client, ROLLBACK_REQUESTS, finalized, status, { signal });
-  return { ...situation, request: announced, ledger };
+  const ledgers = new Map([...situation.ledgers, [targetHash(resolution.target), ledger]]);
+  return { ...situation, request: announced, ledgers };
+}
+
+/** Announces a later step, with its plan as it was made again: numbers in it may be newer. */
+export async function beginStep(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  planned: PlannedStep,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request } = situation;
+  const { index } = openStep(request);
+  const at = new Date(ports.clock.now()).toISOString();
+  const plan = request.status?.plan;
+  const facts = {
+    ...stepFacts(request, index, beganStep(planned, at)),
+    ...(plan === undefined ? {} : { plan: { ...plan, steps: plan.steps.with(index, planned) } }),
+  };
+  const message = `${stepPrefix(request, index)}rolling back ${stepSentence(planned)}`;
+  return writeRunning(ports, situation, facts, { phase: "Applying", reason: "Applying", message }, signal);
 }
 
 async function withFinalizer(ports: RequestPorts, request: RollbackRequest, signal: AbortSignal) {

@@ -1,5 +1,7 @@
+import type { CheckContext } from "../../checks/check.ts";
+import { revisionOf } from "../../crds/rollback-request.ts";
 import type { RequestPorts } from "./ports.ts";
-import { activityOf, plannedStep, writeRunning, type ResolvedSituation } from "./running.ts";
+import { activityOf, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { checkFacts } from "./status.ts";
 
@@ -10,24 +12,13 @@ export async function verify(
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request, resolution } = situation;
-  const step = request.status?.steps?.[0];
   const now = ports.clock.now();
+  const finishedAt = request.status?.timeline?.completed ?? new Date(now).toISOString();
   const verification = await ports.verifications.advance(
     request.metadata.uid,
     resolution,
-    Date.parse(step?.finishedAt ?? new Date(now).toISOString()),
-    {
-      executor: ports.client.as({
-        namespace: resolution.target.namespace,
-        name: resolution.serviceAccountName,
-      }),
-      namespace: resolution.target.namespace,
-      workload: resolution.target.name,
-      expected: step?.after ?? plannedStep(request).to,
-      signals: resolution.signals,
-      now,
-      signal,
-    },
+    Date.parse(finishedAt),
+    checkContext(ports, situation, now, signal),
   );
   const outcomes = (checks: readonly { readonly name: string; readonly outcome: string }[]) =>
     checks.map(({ name, outcome }) => `${name}=${outcome}`).join();
@@ -41,4 +32,32 @@ export async function verify(
     signal,
   );
   return { ...written, verification };
+}
+
+/** The version that the checks of a workload go by is that of the first step which rolled one back. */
+function checkContext(
+  ports: RequestPorts,
+  { request, resolution }: ResolvedSituation,
+  now: number,
+  signal: AbortSignal,
+): CheckContext {
+  const { namespace = "" } = request.metadata;
+  const index = resolution.steps.findIndex(({ action }) => action.makesRelease);
+  const end = request.status?.steps?.[index]?.after ?? request.status?.plan?.steps[index]?.to;
+  const expected = revisionOf(end);
+  const workload = resolution.steps[index]?.targets[0]?.name;
+  if (expected === undefined || workload === undefined) {
+    throw new TypeError(
+      `RollbackRequest ${request.metadata.name} restored no workload that could be checked`,
+    );
+  }
+  return {
+    executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
+    namespace,
+    workload,
+    expected,
+    signals: resolution.signals,
+    now,
+    signal,
+  };
 }

@@ -1,19 +1,21 @@
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
-import { decide, type Decision } from "./decide.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
 import { cleanUp, finish } from "./finish.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
-import { announce, makePlan, takeLock } from "./prepare.ts";
+import { makePlan, replan } from "./make-plan.ts";
+import { announce, beginStep, takeLock } from "./prepare.ts";
 import { verify } from "./prove.ts";
 import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts } from "./status.ts";
-import { apply, completeStep, look, recordProduct } from "./step.ts";
+import { apply, completeStep, look, recordProduct, skipStep } from "./step.ts";
 
-/** More turns than a request can take in one pass; a loop beyond it is a defect and must show. */
-const MAX_TURNS = 20;
+/** More turns than a request of 20 steps can take in one pass; a loop beyond it is a defect and must show. */
+const MAX_TURNS = 150;
 
 /** After losing a write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 20;
@@ -67,6 +69,9 @@ async function perform(
     case "Plan":
     case "TakeLock":
     case "Announce":
+    case "Replan":
+    case "BeginStep":
+    case "SkipStep":
     case "Apply":
     case "Observe":
     case "Record":
@@ -91,6 +96,12 @@ function performStep(
       return takeLock(ports, situation, signal);
     case "Announce":
       return announce(ports, situation, decision.plan, signal);
+    case "Replan":
+      return replan(ports, situation, signal);
+    case "BeginStep":
+      return beginStep(ports, situation, decision.planned, signal);
+    case "SkipStep":
+      return skipStep(ports, situation, decision.message, signal);
     case "Apply":
       return apply(ports, situation, signal);
     case "Observe":

@@ -9,12 +9,15 @@ import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import { reconcileRequest } from "./reconcile.ts";
 
-/** Index of the request store: `namespace/Kind/name` of the target, once it is recorded. */
+/** Index of the request store: `namespace/Kind/name` of each object of its steps, once they are planned. */
 export const BY_TARGET = "target";
 
-export function requestTarget(request: RollbackRequest): readonly string[] {
-  const target = request.status?.target;
-  return target === undefined ? [] : [`${request.metadata.namespace}/${target}`];
+export function requestTargets({ metadata, status }: RollbackRequest): readonly string[] {
+  const objects = new Set([
+    ...(status?.target === undefined ? [] : [status.target]),
+    ...(status?.plan?.steps ?? []).map(({ object }) => object),
+  ]);
+  return [...objects].map((object) => `${metadata.namespace}/${object}`);
 }
 
 /** One pass reads and writes a handful of objects; longer means that the API server does not answer. */
@@ -55,7 +58,7 @@ export async function runRequestController(
         queue.add(keyOf(change.object), { priority: initial ? priorities.normal : priorities.urgent });
       }
       if (change.type === "deleted" || isFinished(change.object))
-        requestTarget(change.object).forEach(wakeTarget);
+        requestTargets(change.object).forEach(wakeTarget);
     }),
     deployments.onChange(({ object }) =>
       wakeTarget(`${object.metadata.namespace}/Deployment/${object.metadata.name}`),

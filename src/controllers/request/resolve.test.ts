@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { resolve, type Resolved } from "./resolve.ts";
-import { situationOf, requestOf } from "./testing/situations.ts";
+import { ACTIONS, situationOf, requestOf } from "./testing/situations.ts";
 import { acceptedFacts } from "./status.ts";
 
 function policyOf(change: Readonly<Record<string, unknown>> = {}): RollbackPolicy {
@@ -43,7 +43,7 @@ const byPolicy: RollbackRequest = (() => {
 })();
 
 function resolved(request: RollbackRequest, policy?: RollbackPolicy, defaultExecutor = "default"): Resolved {
-  const resolution = resolve({ request, policy, defaultExecutor });
+  const resolution = resolve({ request, policy, defaultExecutor, actions: ACTIONS });
   if (resolution.kind === "Refused") throw new Error(resolution.message);
   return resolution;
 }
@@ -58,7 +58,7 @@ describe("what a request means", () => {
   it("is filled in by its policy", () => {
     expect(resolved(byPolicy, policyOf())).toMatchObject({
       serviceAccountName: "policy-executor",
-      step: { name: "application", workload: { name: "api", to: { strategy: "LastKnownGood" } } },
+      steps: [{ action: { name: "application", kind: "workload", object: "Deployment/api" } }],
       target: { group: "apps", kind: "Deployment", namespace: "shop", name: "api" },
       policyUid: "policy-uid",
     });
@@ -82,14 +82,21 @@ describe("what a request means", () => {
     expect(resolved(byPolicy, policyOf({ serviceAccountName: undefined })).serviceAccountName).toBe(
       "default",
     );
-    expect(resolve({ request: requestOf(), policy: undefined, defaultExecutor: undefined })).toMatchObject({
+    expect(
+      resolve({ request: requestOf(), policy: undefined, defaultExecutor: undefined, actions: ACTIONS }),
+    ).toMatchObject({
       kind: "Refused",
       reason: "ExecutorNotSet",
     });
   });
 
   it("is refused without the policy that it names, until it was accepted", () => {
-    const refused = resolve({ request: byPolicy, policy: undefined, defaultExecutor: "default" });
+    const refused = resolve({
+      request: byPolicy,
+      policy: undefined,
+      defaultExecutor: "default",
+      actions: ACTIONS,
+    });
     expect(refused).toMatchObject({ kind: "Refused", reason: "PolicyNotFound" });
 
     const later = resolved(accepted(byPolicy, policyOf()), undefined);
@@ -106,6 +113,26 @@ describe("what a request means", () => {
       verification: { settle: "9s", soak: "9s", interval: "9s" },
     });
 
-    expect(resolved(request, edited)).toEqual(before);
+    expect(JSON.stringify(resolved(request, edited))).toEqual(JSON.stringify(before));
+  });
+
+  it("refuses two steps that roll the same workload back", () => {
+    const workload = { kind: "Deployment", name: "web", to: { strategy: "Previous" } } as const;
+    const steps = [
+      { name: "once", timeout: "5m", workload },
+      { name: "twice", timeout: "5m", workload },
+    ];
+    const resolution = resolve({
+      request: requestOf({ spec: { steps } }),
+      policy: undefined,
+      defaultExecutor: "d",
+      actions: ACTIONS,
+    });
+
+    expect(resolution).toMatchObject({
+      kind: "Refused",
+      reason: "InvalidSteps",
+      message: expect.stringContaining("once and twice"),
+    });
   });
 });

@@ -1,22 +1,19 @@
-import { digestOf } from "../../actions/digest.ts";
 import type { TargetKey } from "../../actions/action.ts";
+import { digestOf } from "../../actions/digest.ts";
+import type { Actions } from "../../actions/registry.ts";
 import type { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
-import type { RequestStep, WorkloadTo } from "../../crds/rollback-request.ts";
 import type { Verification, VerificationCheck } from "../../crds/verification.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
-
-/** A step with everything filled in that its spec left to the policy. */
-export interface ResolvedStep {
-  readonly name: string;
-  readonly timeout: string;
-  readonly workload: { readonly kind: "Deployment"; readonly name: string; readonly to: WorkloadTo };
-}
+import { resolveSteps, type PolicyTarget, type ResolvedStep } from "./resolve-steps.ts";
 
 export interface Resolved {
   readonly kind: "Resolved";
   readonly serviceAccountName: string;
-  readonly step: ResolvedStep;
+  readonly steps: readonly ResolvedStep[];
+  /** What the first step writes; its ledger records the request as a whole. */
   readonly target: TargetKey;
+  /** Where a step left its workload to the policy. */
+  readonly policyTarget: PolicyTarget | undefined;
   readonly verification: Verification & { readonly checks: readonly VerificationCheck[] };
   readonly signals: readonly PolicySignal[];
   readonly policyUid: string | undefined;
@@ -37,10 +34,10 @@ export interface ResolveInput {
   /** The policy that the request names; undefined when it names none or when there is none of that name. */
   readonly policy: RollbackPolicy | undefined;
   readonly defaultExecutor: string | undefined;
+  readonly actions: Actions;
 }
 
 const DEFAULT_VERIFICATION: Verification = { settle: "10s", soak: "60s", interval: "10s" };
-const DEFAULT_STEP_TIMEOUT = "5m";
 
 /**
  * What a request means, once the policy's part is filled in. What was copied into its status at acceptance is used
@@ -55,12 +52,11 @@ export function resolve(input: ResolveInput): Resolution {
       `RollbackPolicy ${request.spec.policyRef.name} does not exist in this namespace`,
     );
   }
-  const step = resolveStep(request.spec.steps?.[0], policy, request.status?.target);
-  if (step === undefined) {
-    return refused("TargetNotFound", "neither the step nor a policy names a workload");
-  }
-  const namespace = request.metadata.namespace ?? "";
-  const target: TargetKey = { group: "apps", kind: step.workload.kind, namespace, name: step.workload.name };
+  const policyTarget = copied === undefined ? policy?.spec.target : copied.target;
+  const steps = resolveSteps(request, input.actions, policyTarget);
+  if ("kind" in steps) return steps;
+  const target = steps.flatMap(({ targets }) => targets)[0];
+  if (target === undefined) return refused("TargetNotFound", "no step changes anything");
   const serviceAccountName = executorName(input);
   if (serviceAccountName === undefined) {
     const message = "no ServiceAccount to act as: set serviceAccountName in the request or in its policy";
@@ -69,8 +65,9 @@ export function resolve(input: ResolveInput): Resolution {
   return {
     kind: "Resolved",
     serviceAccountName,
-    step,
+    steps,
     target,
+    policyTarget,
     ...resolveVerification(input),
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
     specDigest: digestOf(request.spec),
@@ -97,21 +94,6 @@ function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, 
   return {
     verification: { ...verification, checks },
     signals: signals.filter(({ name }) => checks.some(({ signal }) => signal?.name === name)),
-  };
-}
-
-function resolveStep(
-  step: RequestStep | undefined,
-  policy: RollbackPolicy | undefined,
-  recordedTarget: string | undefined,
-): ResolvedStep | undefined {
-  const name =
-    step?.workload?.name ?? recordedTarget?.slice("Deployment/".length) ?? policy?.spec.target.name;
-  if (name === undefined) return undefined;
-  return {
-    name: step?.name ?? "application",
-    timeout: step?.timeout ?? DEFAULT_STEP_TIMEOUT,
-    workload: { kind: "Deployment", name, to: step?.workload?.to ?? { strategy: "LastKnownGood" } },
   };
 }
 

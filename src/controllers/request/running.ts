@@ -1,8 +1,10 @@
-import type { WorkloadPlan } from "../../actions/workload/index.ts";
+import type { ApplyContext } from "../../actions/action.ts";
 import type { RollbackRequestStatus } from "../../crds/rollback-request.ts";
-import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import type { RequestPorts } from "./ports.ts";
+import type { ResolvedStep } from "./resolve-steps.ts";
 import type { Resolved } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
 import { runningStatus, type Activity } from "./status.ts";
@@ -23,15 +25,6 @@ export async function writeRunning(
   return { ...situation, request };
 }
 
-/** The plan as it was announced. Throws TypeError on a status that was edited by hand. */
-export function plannedStep(request: RollbackRequest): WorkloadPlan {
-  const plan = request.status?.plan?.steps[0];
-  if (plan?.from === undefined || plan.to === undefined) {
-    throw new TypeError(`RollbackRequest ${request.metadata.name} acts without a plan in its status`);
-  }
-  return { ...plan, from: plan.from, to: plan.to };
-}
-
 /** What the stored status says that the request is doing. */
 export function activityOf(request: RollbackRequest): Activity {
   const ready = request.status?.conditions?.find(({ type }) => type === "Ready");
@@ -39,5 +32,29 @@ export function activityOf(request: RollbackRequest): Activity {
     phase: request.status?.phase ?? "Applying",
     reason: ready?.reason ?? "Applying",
     message: ready?.message ?? "",
+  };
+}
+
+/** Throws TypeError for a step that the spec does not have. */
+export function resolvedStep({ resolution }: ResolvedSituation, index: number): ResolvedStep {
+  const step = resolution.steps[index];
+  if (step === undefined) throw new TypeError(`step ${index} is not in the spec`);
+  return step;
+}
+
+/** What an action needs to act or to look; `appliedAt` as the journal has it. */
+export function applyContext(
+  ports: RequestPorts,
+  { request, resolution }: ResolvedSituation,
+  appliedAt: string | undefined,
+  signal: AbortSignal,
+): ApplyContext {
+  const { namespace = "" } = request.metadata;
+  return {
+    executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
+    namespace,
+    signal,
+    now: ports.clock.now(),
+    appliedAt: appliedAt === undefined ? undefined : Date.parse(appliedAt),
   };
 }

@@ -1,7 +1,7 @@
 import type { PlanResult, Progress } from "../../actions/action.ts";
-import type { WorkloadPlan } from "../../actions/workload/index.ts";
 import type { CheckVerdict } from "../../checks/soak.ts";
 import type { LedgerAutomatic, LedgerExecuted, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
 import type { LockState } from "./target-lock.ts";
@@ -25,19 +25,33 @@ export interface VerificationState {
   readonly nextAt: number;
 }
 
+/** All steps of a request as they would be carried out. */
+export interface RequestPlan {
+  /** Over the digests of the steps in their order. */
+  readonly digest: string;
+  readonly steps: readonly PlannedStep[];
+}
+
+/** Ledgers of the targets by the hash of their key; undefined where nothing was ever recorded. */
+export type Ledgers = ReadonlyMap<string, RollbackLedgerSpec | undefined>;
+
 /** Everything that is known about a request in one pass; what was not looked at yet is undefined. */
 export interface Situation {
   /** Read uncached in this pass, or as the last write of this pass returned it. */
   readonly request: RollbackRequest;
   readonly resolution: Resolution;
-  readonly ledger: RollbackLedgerSpec | undefined;
+  readonly ledgers: Ledgers;
   /** Set when the operator itself made this request: recorded in the ledger before the request was created. */
   readonly automatic: LedgerAutomatic | undefined;
   /** A request of the same name and spec, but another UID, that acted before. */
   readonly twin: LedgerExecuted | undefined;
   readonly killSwitch: KillSwitchState;
-  readonly plan: PlanResult<WorkloadPlan> | undefined;
+  /** All steps, planned before anything was announced. */
+  readonly plan: PlanResult<RequestPlan> | undefined;
   readonly lock: LockState | undefined;
+  /** A later step, planned again right before its act. */
+  readonly replanned: PlanResult<PlannedStep> | undefined;
+  /** How the open step stands; when all are done, how all that was changed stands together. */
   readonly progress: Progress | undefined;
   readonly verification: VerificationState | undefined;
 }

@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { RollbackRequestStatus } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { statusComplaints } from "../../../test/support/kstatus.ts";
-import { decide, type Ending } from "./decide.ts";
+import { decide } from "./decide.ts";
+import type { Ending } from "./decision.ts";
 import { isFinished } from "./phase.ts";
+import type { Resolved } from "./resolve.ts";
 import {
   acceptedFacts,
   announcedFacts,
@@ -15,7 +17,15 @@ import {
   timelineFacts,
   type Activity,
 } from "./status.ts";
-import { anySituation, anyVerification, NOW, PLAN, requestOf, situationOf } from "./testing/situations.ts";
+import {
+  anySituation,
+  anyVerification,
+  NOW,
+  PLAN,
+  requestOf,
+  situationOf,
+  WHOLE_PLAN,
+} from "./testing/situations.ts";
 
 const message = fc.constantFrom("short", "x".repeat(40_000));
 const activity: fc.Arbitrary<Activity> = fc.record({
@@ -77,7 +87,7 @@ describe("the status of a request", () => {
   });
 
   it("is one that the API server takes, however long the texts are", () => {
-    const situation = situationOf(requestOf(), { plan: { kind: "Planned", plan: PLAN } });
+    const situation = situationOf(requestOf(), { plan: { kind: "Planned", plan: WHOLE_PLAN } });
     fc.assert(
       fc.property(activity, ending, anyVerification, message, (doing, end, { checks }, text) => {
         const announced = stored(
@@ -85,7 +95,7 @@ describe("the status of a request", () => {
           runningStatus(situation.request, announcedFacts(situation, NOW), doing, NOW),
         );
         const facts = {
-          ...stepFacts(announced, {
+          ...stepFacts(announced, 0, {
             state: "Failed",
             message: text,
             finishedAt: new Date(NOW).toISOString(),
@@ -115,7 +125,7 @@ describe("the status of a request", () => {
   });
 
   it("keeps what was accepted, whatever is planned later", () => {
-    const situation = situationOf(requestOf(), { plan: { kind: "Planned", plan: PLAN } });
+    const situation = situationOf(requestOf(), { plan: { kind: "Planned", plan: WHOLE_PLAN } });
     const accepted = stored(
       situation.request,
       runningStatus(
@@ -126,12 +136,13 @@ describe("the status of a request", () => {
       ),
     );
     const later = situationOf(accepted, {
-      plan: { kind: "Planned", plan: { ...PLAN, from: { ...PLAN.from, revision: 9 } } },
+      plan: { kind: "Planned", plan: { ...WHOLE_PLAN, digest: "later" } },
+      resolution: { ...situation.resolution, specDigest: "s" } as Resolved,
     });
 
     const facts = acceptedFacts(later, NOW + 60_000);
 
-    expect(facts.resolved?.from).toEqual(PLAN.from);
+    expect(facts.plan?.steps[0]?.from).toEqual(PLAN.from);
     expect(facts.timeline?.accepted).toBe(new Date(NOW).toISOString());
   });
 });

@@ -1,5 +1,5 @@
 import type { Condition } from "../../crds/common.ts";
-import type { RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
+import type { PlannedStep, RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
 import {
   cutText,
   removeCondition,
@@ -7,7 +7,8 @@ import {
   type Condition as FullCondition,
 } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import type { Ending } from "./decide.ts";
+import type { Ending } from "./decision.ts";
+import type { Resolution } from "./resolve.ts";
 import type { CheckState, Situation } from "./situation.ts";
 
 /** What a request is doing, for its conditions. */
@@ -73,29 +74,50 @@ export function finalStatus(
   };
 }
 
-/** The facts of a planned request that is about to act. */
+/** The facts of a planned request that is about to act: its first step with anything to do is under way. */
 export function announcedFacts(situation: Situation, now: number): Facts {
   const { resolution, plan } = situation;
   if (resolution.kind === "Refused" || plan?.kind !== "Planned") return {};
   const at = new Date(now).toISOString();
+  const accepted = acceptedFacts(situation, now);
+  const planned = plan.plan.steps;
+  const first = planned.findIndex(({ nothingToDo }) => nothingToDo === undefined);
+  const steps = planned.map((step, index): StepStatus => {
+    if (index < first)
+      return {
+        name: step.name,
+        state: "Skipped",
+        message: cutText(step.nothingToDo ?? "", LONGEST_STEP_MESSAGE),
+      };
+    return index === first ? beganStep(step, at) : { name: step.name, state: "Pending" };
+  });
   return {
-    ...acceptedFacts(situation, now),
-    plan: { digest: plan.plan.digest, steps: [plan.plan] },
-    progress: "0/1",
-    steps: [{ name: plan.plan.name, state: "Applying", startedAt: at, before: plan.plan.from }],
-    timeline: { ...acceptedFacts(situation, now).timeline, planned: at },
+    ...accepted,
+    progress: progressOf(steps),
+    steps,
+    timeline: { ...accepted.timeline, planned: at },
   };
+}
+
+/** The journal of a step whose act comes next. `at` is RFC 3339. */
+export function beganStep(planned: PlannedStep, at: string): StepStatus {
+  const before = planned.from === undefined ? {} : { before: planned.from };
+  return { name: planned.name, state: "Applying", startedAt: at, ...before };
+}
+
+/** `2/3`: steps that are done, of all. */
+export function progressOf(steps: readonly StepStatus[]): string {
+  const done = steps.filter(({ state }) => state === "Succeeded" || state === "Skipped");
+  return `${done.length}/${steps.length}`;
 }
 
 /** The facts of a request that was accepted: all that must not change while it waits. */
 export function acceptedFacts(situation: Situation, now: number): Facts {
   const { request, resolution, plan, automatic } = situation;
-  const target = resolution.target;
-  const named = target === undefined ? {} : { target: `${target.kind}/${target.name}` };
   const trigger = automatic?.trigger ?? claimOf(request);
   const facts: Facts = {
-    ...named,
-    progress: request.status?.progress ?? "0/1",
+    ...targetFacts(resolution),
+    progress: request.status?.progress ?? `0/${resolution.kind === "Resolved" ? resolution.steps.length : 1}`,
     ...(trigger === undefined ? {} : { trigger }),
     timeline: {
       ...request.status?.timeline,
@@ -104,28 +126,48 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
     },
   };
   if (resolution.kind === "Refused") return facts;
-  const from = request.status?.resolved?.from ?? (plan?.kind === "Planned" ? plan.plan.from : undefined);
+  const { policyTarget, signals, policyUid } = resolution;
   return {
     ...facts,
+    ...(plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [...plan.plan.steps] } } : {}),
     resolved: {
       serviceAccountName: resolution.serviceAccountName,
       verification: { ...resolution.verification, checks: [...resolution.verification.checks] },
-      ...(resolution.signals.length === 0 ? {} : { signals: [...resolution.signals] }),
-      ...(resolution.policyUid === undefined ? {} : { policyUid: resolution.policyUid }),
+      ...(signals.length === 0 ? {} : { signals: [...signals] }),
+      ...(policyUid === undefined ? {} : { policyUid }),
+      ...(policyTarget === undefined ? {} : { target: { kind: policyTarget.kind, name: policyTarget.name } }),
       specDigest: resolution.specDigest,
-      ...(from === undefined ? {} : { from }),
       automatic: automatic !== undefined,
     },
   };
 }
 
-/** The journal of the one step with some of its fields changed. */
-export function stepFacts(request: RollbackRequest, change: Partial<StepStatus>): Pick<Facts, "steps"> {
-  const [step] = request.status?.steps ?? [];
+/** `Deployment/web`, and how many more objects the steps write. */
+function targetFacts(resolution: Resolution): Pick<Facts, "target"> {
+  if (resolution.kind === "Refused") {
+    const { target } = resolution;
+    return target === undefined ? {} : { target: `${target.kind}/${target.name}` };
+  }
+  const objects = new Set(
+    resolution.steps.filter(({ targets }) => targets.length > 0).map(({ action }) => action.object),
+  );
+  const [first = ""] = objects;
+  return { target: objects.size > 1 ? `${first} +${objects.size - 1}` : first };
+}
+
+/** The journal of one step with some of its fields changed. */
+export function stepFacts(
+  request: RollbackRequest,
+  index: number,
+  change: Partial<StepStatus>,
+): Pick<Facts, "steps" | "progress"> {
+  const before = request.status?.steps ?? [];
+  const step = before[index];
   if (step === undefined) return {};
   const message =
     change.message === undefined ? {} : { message: cutText(change.message, LONGEST_STEP_MESSAGE) };
-  return { steps: [{ ...step, ...change, ...message }] };
+  const steps = before.with(index, { ...step, ...change, ...message });
+  return { steps, progress: progressOf(steps) };
 }
 
 export function timelineFacts(

@@ -1,30 +1,32 @@
-import type { ApplyContext, ApplyResult, Progress } from "../../actions/action.ts";
-import type { WorkloadPlan } from "../../actions/workload/index.ts";
-import type { RevisionRef } from "../../crds/rollback-request.ts";
+import type { ApplyResult, Progress } from "../../actions/action.ts";
+import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
-import { changeLedger } from "../ledger/ledger.ts";
-import { planSentence, revisionText } from "./decide.ts";
+import { changeLedger, targetHash } from "../ledger/ledger.ts";
+import { changedSteps, journalOf, openStep } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
-import { activityOf, plannedStep, writeRunning, type ResolvedSituation } from "./running.ts";
+import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { stepFacts, timelineFacts, type Activity } from "./status.ts";
+import { backSentence, endText, stepPrefix, stepSentence } from "./wording.ts";
 
-/** The one write to the target. */
+/** The one write to the object of the open step. */
 export async function apply(
   ports: RequestPorts,
   situation: ResolvedSituation,
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;
-  const plan = plannedStep(request);
+  const { index, planned, status } = openStep(request);
+  const { action } = resolvedStep(situation, index);
   const result = await unlessForbidden(
-    ports.workload.apply(plan, applyContext(ports, situation, signal)),
-    plan.object,
+    action.apply(planned, applyContext(ports, situation, status.appliedAt, signal)),
+    planned.object,
   );
   switch (result.kind) {
     case "Refused": {
-      const message = `${result.message}; nothing was changed by this request`;
+      const changed = changedSteps(request).length > 0;
+      const message = changed ? result.message : `${result.message}; nothing was changed by this request`;
       return { ...situation, progress: { kind: "Failed", reason: result.reason, message } };
     }
     case "Superseded":
@@ -32,28 +34,64 @@ export async function apply(
       return { ...situation, progress: result };
     case "Applied": {
       const now = ports.clock.now();
-      reportAct(ports, situation, plan);
+      reportAct(ports, situation, planned);
       const at = new Date(now).toISOString();
       const facts = {
-        ...stepFacts(request, { state: "Applied", appliedAt: at }),
-        ...timelineFacts(request, { applied: at }),
+        ...stepFacts(request, index, { state: "Applied", appliedAt: at }),
+        ...timelineFacts(request, { applied: request.status?.timeline?.applied ?? at }),
       };
       return writeRunning(ports, situation, facts, activityOf(request), signal);
     }
   }
 }
 
+/** How the open step stands; when all are done, how everything that was changed stands. */
 export async function look(
   ports: RequestPorts,
   situation: ResolvedSituation,
   signal: AbortSignal,
 ): Promise<Situation> {
-  const plan = plannedStep(situation.request);
-  const progress = await unlessForbidden(
-    ports.workload.observe(plan, applyContext(ports, situation, signal)),
-    plan.object,
+  const { request } = situation;
+  const journal = journalOf(request);
+  if (journal.kind === "InStep") {
+    const { index, planned, status } = journal.step;
+    return {
+      ...situation,
+      progress: await lookAt(ports, situation, index, planned, status.appliedAt, signal),
+    };
+  }
+  const looks = lastOfEachObject(request).map(({ index, planned, appliedAt }) =>
+    lookAt(ports, situation, index, planned, appliedAt, signal),
   );
-  return { ...situation, progress };
+  const all = await Promise.all(looks);
+  const progress = all.find(({ kind }) => kind === "Superseded") ?? all.at(-1);
+  return { ...situation, progress: progress ?? { kind: "Done", message: "nothing was changed", after: {} } };
+}
+
+/** A later step on the same object changes what an earlier one left. */
+function lastOfEachObject({ status }: ResolvedSituation["request"]) {
+  const last = new Map<string, { index: number; planned: PlannedStep; appliedAt: string | undefined }>();
+  for (const [index, step] of (status?.steps ?? []).entries()) {
+    const planned = status?.plan?.steps[index];
+    if (step.state !== "Succeeded" || planned === undefined) continue;
+    last.set(planned.object, { index, planned, appliedAt: step.appliedAt });
+  }
+  return [...last.values()];
+}
+
+function lookAt(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  index: number,
+  planned: PlannedStep,
+  appliedAt: string | undefined,
+  signal: AbortSignal,
+): Promise<Progress> {
+  const { action } = resolvedStep(situation, index);
+  return unlessForbidden(
+    action.observe(planned, applyContext(ports, situation, appliedAt, signal)),
+    planned.object,
+  );
 }
 
 /** An executor that lost its rights must not keep its request from ending, least of all when it is deleted. */
@@ -76,30 +114,51 @@ async function unlessForbidden<T extends ApplyResult | Progress>(
 export async function recordProduct(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  after: RevisionRef,
+  after: StepEnd,
   signal: AbortSignal,
 ): Promise<Situation> {
-  const { request, resolution } = situation;
-  const plan = plannedStep(request);
-  const step = request.status?.steps?.[0];
-  const at = step?.appliedAt ?? new Date(ports.clock.now()).toISOString();
+  const { request } = situation;
+  const { index, status } = openStep(request);
+  const at = status.appliedAt ?? new Date(ports.clock.now()).toISOString();
+  const ledgers = await recordRelease(ports, situation, after, at, signal);
+  const facts = stepFacts(request, index, {
+    after,
+    ...(status.appliedAt === undefined ? { appliedAt: at } : {}),
+  });
+  const recorded = await writeRunning(ports, situation, facts, activityOf(request), signal);
+  return { ...recorded, ledgers };
+}
+
+async function recordRelease(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  after: StepEnd,
+  at: string,
+  signal: AbortSignal,
+): Promise<Situation["ledgers"]> {
+  const { request, ledgers } = situation;
+  const { index, planned } = openStep(request);
+  const { action, targets } = resolvedStep(situation, index);
+  const [target] = targets;
+  const [left, made] = [revisionOf(planned.from), revisionOf(after)];
+  const { objectUid } = planned;
+  if (!action.makesRelease || target === undefined || left === undefined || made === undefined)
+    return ledgers;
   const ledger = await changeLedger(
     ports.client,
-    resolution.target,
+    target,
     (before) =>
       recordRollback(before, {
-        targetUid: plan.objectUid,
-        from: plan.from,
-        after,
+        targetUid: objectUid ?? "",
+        from: left,
+        after: made,
         at,
         request: request.metadata.name,
         reason: request.spec.reason || "rolled back by request",
       }),
     signal,
   );
-  const facts = stepFacts(request, { after, ...(step?.appliedAt === undefined ? { appliedAt: at } : {}) });
-  const recorded = await writeRunning(ports, situation, facts, activityOf(request), signal);
-  return { ...recorded, ledger };
+  return new Map([...ledgers, [targetHash(target), ledger]]);
 }
 
 export async function completeStep(
@@ -109,65 +168,83 @@ export async function completeStep(
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;
-  const at = new Date(ports.clock.now()).toISOString();
-  const facts = {
-    ...stepFacts(request, { state: "Succeeded", finishedAt: at, message }),
-    ...timelineFacts(request, { completed: at }),
-    progress: "1/1",
-  };
-  const after = request.status?.steps?.[0]?.after;
-  const back = after === undefined ? "rolled back" : `rolled back to ${revisionText(after)}`;
+  const { index, planned, status } = openStep(request);
+  const done = status.after === undefined ? planned.object : `${planned.object} ${endText(status.after)}`;
   ports.record({
     type: "Normal",
     reason: "StepSucceeded",
     action: "Rollback",
-    note: `${back}: ${message}`,
+    note: `${stepPrefix(request, index)}${done}: ${message}`,
     regarding: request,
   });
+  return endStep(ports, situation, { state: "Succeeded", message }, signal);
+}
+
+/** A step whose object is where it should be without an act of ours. */
+export async function skipStep(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  message: string,
+  signal: AbortSignal,
+): Promise<Situation> {
+  return endStep(ports, situation, { state: "Skipped", message }, signal);
+}
+
+async function endStep(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  end: { readonly state: "Succeeded" | "Skipped"; readonly message: string },
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request } = situation;
+  const { index } = openStep(request);
+  const at = new Date(ports.clock.now()).toISOString();
+  const facts = stepFacts(request, index, { ...end, finishedAt: at });
+  const next = request.status?.steps?.[index + 1];
+  if (next !== undefined) {
+    const message = `${stepPrefix(request, index)}${end.state === "Skipped" ? `nothing to do: ${end.message}` : "done"}`;
+    const activity: Activity = { phase: "Applying", reason: "Applying", message };
+    return writeRunning(ports, { ...situation, progress: undefined }, facts, activity, signal);
+  }
+  const after: ResolvedSituation["request"] = { ...request, status: { ...request.status, ...facts } };
   const activity: Activity = {
     phase: "Verifying",
     reason: "Verifying",
-    message: `${back}; verification pending`,
+    message: `${backSentence(after)}; verification pending`,
   };
-  return writeRunning(ports, situation, facts, activity, signal);
-}
-
-function applyContext(
-  ports: RequestPorts,
-  { request, resolution }: ResolvedSituation,
-  signal: AbortSignal,
-): ApplyContext {
-  const { namespace } = resolution.target;
-  const appliedAt = request.status?.steps?.[0]?.appliedAt;
-  return {
-    executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
-    namespace,
-    signal,
-    now: ports.clock.now(),
-    appliedAt: appliedAt === undefined ? undefined : Date.parse(appliedAt),
-  };
+  const all = { ...facts, ...timelineFacts(request, { completed: at }) };
+  return writeRunning(ports, situation, all, activity, signal);
 }
 
 function reportAct(
   ports: RequestPorts,
   { request, resolution }: ResolvedSituation,
-  plan: WorkloadPlan,
+  planned: PlannedStep,
 ): void {
   const why = request.spec.reason === "" ? "" : `: ${request.spec.reason}`;
   ports.record({
     type: "Normal",
     reason: "RollbackStarted",
     action: "Rollback",
-    note: `${planSentence(plan)}${why}`,
+    note: `${stepSentence(planned)}${why}`,
     regarding: request,
   });
+  const { namespace, name, uid } = request.metadata;
   ports.observer.acted({
-    request: `${request.metadata.namespace}/${request.metadata.name}`,
-    uid: request.metadata.uid,
+    request: `${namespace}/${name}`,
+    uid,
     executor: resolution.serviceAccountName,
-    object: plan.object,
-    from: `${plan.from.revision}/${plan.from.podTemplateHash}`,
-    to: `${plan.to.revision}/${plan.to.podTemplateHash}`,
-    digest: plan.digest,
+    step: planned.name,
+    action: planned.action,
+    object: planned.object,
+    from: identityText(planned.from),
+    to: identityText(planned.to),
+    digest: planned.digest,
   });
+}
+
+/** For the log: `7/5d4f9` of a revision. */
+function identityText(end: StepEnd | undefined): string {
+  if (end === undefined) return "";
+  return end.revision === undefined ? endText(end) : `${end.revision}/${end.podTemplateHash ?? ""}`;
 }

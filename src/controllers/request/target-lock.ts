@@ -32,6 +32,31 @@ export class TargetLocks {
     this.#namespace = namespace;
   }
 
+  /**
+   * Takes the locks of all targets in one fixed order, so that two requests never wait for each other; or none, and
+   * says who has one of them. Safe to repeat. Throws KubeError.
+   */
+  async takeAll(
+    targets: readonly TargetKey[],
+    holder: LockHolder,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<LockState> {
+    const ordered = inFixedOrder(targets);
+    for (const [index, target] of ordered.entries()) {
+      const state = await this.take(target, holder, now, signal);
+      if (state.kind === "Busy") {
+        await this.releaseAll(ordered.slice(0, index), holder, signal);
+        return state;
+      }
+    }
+    return { kind: "Held" };
+  }
+
+  async releaseAll(targets: readonly TargetKey[], holder: LockHolder, signal: AbortSignal): Promise<void> {
+    await Promise.all(inFixedOrder(targets).map((target) => this.release(target, holder, signal)));
+  }
+
   /** Takes the lock, or says who has it. Safe to repeat. Throws KubeError. */
   async take(target: TargetKey, holder: LockHolder, now: number, signal: AbortSignal): Promise<LockState> {
     const key = this.#keyOf(target);
@@ -89,6 +114,12 @@ export class TargetLocks {
   #keyOf(target: TargetKey) {
     return { namespace: this.#namespace, name: `target-${targetHash(target)}` };
   }
+}
+
+/** Each target once, by the name of its lock. */
+function inFixedOrder(targets: readonly TargetKey[]): readonly TargetKey[] {
+  const byHash = new Map(targets.map((target) => [targetHash(target), target]));
+  return [...byHash].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
 }
 
 function specFor(holder: LockHolder, now: number) {

@@ -1,11 +1,17 @@
 import fc from "fast-check";
 import type { PlanResult, Progress } from "../../../actions/action.ts";
+import { createActions } from "../../../actions/registry.ts";
 import type { WorkloadPlan } from "../../../actions/workload/index.ts";
-import type { RevisionRef, RollbackRequestSpec, StepStatus } from "../../../crds/rollback-request.ts";
+import type {
+  PlannedStep,
+  RevisionRef,
+  RollbackRequestSpec,
+  StepStatus,
+} from "../../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../../kube/rollback-kinds.ts";
 import { FINALIZER } from "../phase.ts";
 import { resolve } from "../resolve.ts";
-import type { Situation, VerificationState } from "../situation.ts";
+import type { RequestPlan, Situation, VerificationState } from "../situation.ts";
 
 export const NOW = Date.parse("2026-01-01T00:10:00Z");
 export const AT = "2026-01-01T00:09:50.000Z";
@@ -37,6 +43,14 @@ export const PLAN: WorkloadPlan = {
   changes: ["template.spec"],
   warnings: [],
 };
+
+/** The second step of a request of two. */
+export const SECOND: PlannedStep = { ...PLAN, name: "second", object: "Deployment/second", digest: "d2" };
+
+/** The plan of a request with this one step. */
+export const WHOLE_PLAN: RequestPlan = { digest: "d", steps: [PLAN] };
+
+export const ACTIONS = createActions({ stuckAfterMs: 60_000 });
 
 const SPEC: RollbackRequestSpec = {
   reason: "5xx",
@@ -82,13 +96,19 @@ export function requestOf({ spec, status, step, metadata }: RequestOptions = {})
 export function situationOf(request: RollbackRequest, known: Partial<Situation> = {}): Situation {
   return {
     request,
-    resolution: resolve({ request, policy: undefined, defaultExecutor: "rollback-executor" }),
-    ledger: undefined,
+    resolution: resolve({
+      request,
+      policy: undefined,
+      defaultExecutor: "rollback-executor",
+      actions: ACTIONS,
+    }),
+    ledgers: new Map(),
     automatic: undefined,
     twin: undefined,
     killSwitch: { kind: "Off" },
     plan: undefined,
     lock: undefined,
+    replanned: undefined,
     progress: undefined,
     verification: undefined,
     ...known,
@@ -104,12 +124,20 @@ const outcome = fc.constantFrom(
 );
 const after = fc.option(fc.constant(AFTER), { nil: undefined });
 
-export const anyPlan: fc.Arbitrary<PlanResult<WorkloadPlan>> = fc.oneof(
-  fc.constant({ kind: "Planned", plan: PLAN } as const),
+export const anyPlan: fc.Arbitrary<PlanResult<RequestPlan>> = fc.oneof(
+  fc.constant({ kind: "Planned", plan: WHOLE_PLAN } as const),
   words.map((message) => ({ kind: "NothingToDo", message }) as const),
   words.map((message) => ({ kind: "Refused", reason: "Paused", message }) as const),
   words.map((message) => ({ kind: "Superseded", message }) as const),
   words.map((message) => ({ kind: "Pending", message, pollAfterMs: 250 }) as const),
+);
+
+/** How the second step of a request may look when it is planned again. */
+export const anyPlannedStep: fc.Arbitrary<PlanResult<PlannedStep>> = fc.oneof(
+  fc.constantFrom("d2", "other").map((digest) => ({ kind: "Planned", plan: { ...SECOND, digest } }) as const),
+  words.map((message) => ({ kind: "NothingToDo", message }) as const),
+  words.map((message) => ({ kind: "Refused", reason: "Paused", message }) as const),
+  words.map((message) => ({ kind: "Superseded", message }) as const),
 );
 
 export const anyProgress: fc.Arbitrary<Progress> = fc.oneof(
@@ -190,11 +218,11 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
         ...(of.accepted === undefined
           ? {}
           : {
+              plan: { digest: "d", steps: [{ ...PLAN, from: of.accepted }] },
               resolved: {
                 serviceAccountName: "rollback-executor",
                 specDigest: "s",
                 automatic: false,
-                from: of.accepted,
               },
             }),
         ...(of.state === undefined

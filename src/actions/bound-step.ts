@@ -1,0 +1,53 @@
+import type { PlannedStep } from "../crds/rollback-request.ts";
+import type {
+  Action,
+  ApplyContext,
+  ApplyResult,
+  PlanContext,
+  PlanResult,
+  Progress,
+  Right,
+  TargetKey,
+} from "./action.ts";
+
+/** A step of a request with its action: what it is made of no longer matters to whoever carries it out. */
+export interface BoundStep {
+  readonly name: string;
+  readonly kind: string;
+  readonly makesRelease: boolean;
+  /** The object it writes, as Kind/name. */
+  readonly object: string;
+  readonly rights: readonly Right[];
+  /** Everything it writes; the first is the object itself, none for a step that writes nothing. */
+  lockKeys(namespace: string): readonly TargetKey[];
+  plan(context: PlanContext): Promise<PlanResult<PlannedStep>>;
+  /** Throws TypeError on a stored plan that was edited by hand, as does `observe`. */
+  apply(planned: PlannedStep, context: ApplyContext): Promise<ApplyResult>;
+  observe(planned: PlannedStep, context: ApplyContext): Promise<Progress>;
+  /** Whether a stored plan is one of this action's. */
+  understands(planned: PlannedStep): boolean;
+}
+
+export function bindStep<Spec, Plan extends PlannedStep>(
+  name: string,
+  action: Action<Spec, Plan>,
+  spec: Spec,
+): BoundStep {
+  function narrowed(planned: PlannedStep): Plan {
+    const plan = action.narrow(planned);
+    if (plan === undefined) throw new TypeError(`the plan of step ${name} was edited by hand`);
+    return plan;
+  }
+  return {
+    name,
+    kind: action.kind,
+    makesRelease: action.makesRelease,
+    object: action.objectOf(spec),
+    rights: action.requiredRights(spec),
+    lockKeys: (namespace) => action.lockKeys(spec, namespace),
+    plan: (context) => action.plan(name, spec, context),
+    apply: async (planned, context) => action.apply(narrowed(planned), context),
+    observe: async (planned, context) => action.observe(narrowed(planned), context),
+    understands: (planned) => action.narrow(planned) !== undefined,
+  };
+}

@@ -1,0 +1,58 @@
+import type { Progress } from "../../actions/action.ts";
+import type { Phase, PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import type { RequestPlan } from "./situation.ts";
+
+/** How a request ends. */
+export interface Ending {
+  readonly phase: Extract<Phase, "Succeeded" | "Failed" | "Superseded" | "Aborted">;
+  readonly reason: string;
+  readonly message: string;
+  /** Condition Verified, where something was verified or could have been. */
+  readonly verified?: { readonly status: "True" | "False" | "Unknown"; readonly reason: string };
+}
+
+/** The one next thing to do. Acting code has no opinions: all of them are here. */
+export type Decision =
+  | { readonly kind: "Rest" }
+  | { readonly kind: "CleanUp" }
+  | { readonly kind: "Plan" }
+  | { readonly kind: "TakeLock" }
+  | { readonly kind: "Announce"; readonly plan: RequestPlan }
+  /** Plan the open step again, since the ones before it took their time. */
+  | { readonly kind: "Replan" }
+  /** Announce the open step. */
+  | { readonly kind: "BeginStep"; readonly planned: PlannedStep }
+  /** The open step is done without an act of ours. */
+  | { readonly kind: "SkipStep"; readonly message: string }
+  | { readonly kind: "Apply" }
+  | { readonly kind: "Observe" }
+  /** What the change became is known now: into ledger and journal with it. */
+  | { readonly kind: "Record"; readonly after: StepEnd }
+  | { readonly kind: "CompleteStep"; readonly progress: Extract<Progress, { kind: "Done" }> }
+  | { readonly kind: "Verify" }
+  | {
+      readonly kind: "Wait";
+      readonly phase: Extract<Phase, "Pending" | "Planning" | "Applying" | "Verifying">;
+      readonly reason: string;
+      readonly message: string;
+      readonly afterMs: number;
+    }
+  | { readonly kind: "Finish"; readonly ending: Ending };
+
+export function finish(phase: Ending["phase"], reason: string, message: string): Decision {
+  return { kind: "Finish", ending: { phase, reason, message } };
+}
+
+/** Ends a request that changed nothing. */
+export function refuse(reason: string, message: string): Decision {
+  return finish("Failed", reason, `refused, nothing was changed: ${message}`);
+}
+
+export function wait(
+  phase: Extract<Decision, { kind: "Wait" }>["phase"],
+  reason: string,
+  message: string,
+  afterMs: number,
+): Decision {
+  return { kind: "Wait", phase, reason, message, afterMs };
+}

@@ -1,0 +1,31 @@
+import type { TargetKey } from "../../actions/action.ts";
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import { readLedger, targetHash } from "../ledger/ledger.ts";
+import type { RequestPorts } from "./ports.ts";
+import type { Resolution } from "./resolve.ts";
+import type { Ledgers } from "./situation.ts";
+
+/** Everything that the steps write; of a refused request only what is known. */
+export function targetsOf(resolution: Resolution): readonly TargetKey[] {
+  if (resolution.kind === "Resolved") return resolution.steps.flatMap(({ targets }) => targets);
+  return resolution.target === undefined ? [] : [resolution.target];
+}
+
+export function ledgerOf(ledgers: Ledgers, target: TargetKey | undefined): RollbackLedgerSpec | undefined {
+  return target === undefined ? undefined : ledgers.get(targetHash(target));
+}
+
+/** The ledgers as they are stored now; those in `known` are not read again. Throws KubeError. */
+export async function readLedgers(
+  ports: Pick<RequestPorts, "client">,
+  targets: readonly TargetKey[],
+  known: Ledgers,
+  signal: AbortSignal,
+): Promise<Ledgers> {
+  const byHash = new Map(targets.map((target) => [targetHash(target), target]));
+  const entries = [...byHash].map(async ([hash, target]) => {
+    const spec = known.has(hash) ? known.get(hash) : (await readLedger(ports.client, target, signal))?.spec;
+    return [hash, spec] as const;
+  });
+  return new Map(await Promise.all(entries));
+}

@@ -1,0 +1,127 @@
+import type { EarlierSteps, PlanContext, PlanResult } from "../../actions/action.ts";
+import { digestOf } from "../../actions/digest.ts";
+import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import { cutText } from "../../kube/conditions.ts";
+import { errorMessage, isForbidden } from "../../kube/errors.ts";
+import { checkExecutor } from "./executor.ts";
+import { changedSteps, openStep } from "./journal.ts";
+import { ledgerOf } from "./ledgers.ts";
+import type { RequestPorts } from "./ports.ts";
+import type { ResolvedStep } from "./resolve-steps.ts";
+import { resolvedStep, type ResolvedSituation } from "./running.ts";
+import type { RequestPlan, Situation } from "./situation.ts";
+
+/** What the schema allows for the reason why a step has nothing to do. */
+const LONGEST_IDLE = 1_024;
+
+/** Asks for the rights and plans all steps at once; a missing right is the refusal that is shown. */
+export async function makePlan(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request, resolution } = situation;
+  const account = { namespace: request.metadata.namespace ?? "", name: resolution.serviceAccountName };
+  const rights = resolution.steps.flatMap(({ action }) => action.rights);
+  const [able, plan] = await Promise.all([
+    checkExecutor(ports.client, account, rights, signal),
+    planAll(ports, situation, signal).catch(refusedIfForbidden<RequestPlan>),
+  ]);
+  return { ...situation, plan: able.kind === "Refused" ? able : plan };
+}
+
+/** Plans the open step again. */
+export async function replan(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request } = situation;
+  const { index, planned } = openStep(request);
+  const { action } = resolvedStep(situation, index);
+  const ends = changedSteps(request)
+    .filter((step) => step.planned.object === planned.object)
+    .map(({ status }) => status.after);
+  const earlier = together(ends, true);
+  const replanned = await action
+    .plan(contextFor(ports, situation, index, earlier, signal))
+    .catch(refusedIfForbidden<PlannedStep>);
+  return { ...situation, replanned };
+}
+
+/** One after the other where they touch the same object, since a later step starts where an earlier one ends. */
+async function planAll(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  signal: AbortSignal,
+): Promise<PlanResult<RequestPlan>> {
+  const planned: PlannedStep[] = [];
+  const idle: string[] = [];
+  for (const [index, step] of situation.resolution.steps.entries()) {
+    const { action } = step;
+    const ends = planned.filter(({ object }) => object === action.object).map(({ to }) => to);
+    const earlier = together(ends, false);
+    const result = await action.plan(contextFor(ports, situation, index, earlier, signal));
+    if (result.kind === "Planned") planned.push(result.plan);
+    else if (result.kind === "NothingToDo") {
+      planned.push(idleStep(step, result.message));
+      idle.push(result.message);
+    } else return named(result, step, situation.resolution.steps.length);
+  }
+  if (idle.length === planned.length) return { kind: "NothingToDo", message: idle.join("; ") };
+  const [only] = planned;
+  const digest =
+    planned.length === 1 && only !== undefined ? only.digest : digestOf(planned.map((each) => each.digest));
+  return { kind: "Planned", plan: { digest, steps: planned } };
+}
+
+function contextFor(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  index: number,
+  earlier: EarlierSteps | undefined,
+  signal: AbortSignal,
+): PlanContext {
+  const { request, resolution, ledgers, automatic } = situation;
+  const { namespace = "" } = request.metadata;
+  const { serviceAccountName, steps } = resolution;
+  const firstRollback = steps.findIndex(({ action }) => action.makesRelease);
+  return {
+    executor: ports.client.as({ namespace, name: serviceAccountName }),
+    executorName: serviceAccountName,
+    namespace,
+    ledger: ledgerOf(ledgers, steps[index]?.targets[0]),
+    from: request.status?.plan?.steps[index]?.from,
+    earlier,
+    expectedPodTemplateHash: index === firstRollback ? request.spec.expect?.podTemplateHash : undefined,
+    automatic: automatic !== undefined,
+    now: ports.clock.now(),
+    signal,
+  };
+}
+
+function together(ends: readonly (StepEnd | undefined)[], done: boolean): EarlierSteps | undefined {
+  return ends.length === 0 ? undefined : { end: Object.assign({}, ...ends) as StepEnd, done };
+}
+
+function idleStep({ action }: ResolvedStep, message: string): PlannedStep {
+  const { name, kind, object } = action;
+  const nothingToDo = cutText(message, LONGEST_IDLE);
+  const digest = digestOf({ action: kind, object, nothingToDo: true });
+  return { name, digest, action: kind, object, nothingToDo, changes: [], warnings: [] };
+}
+
+/** Says which step it is, where there are several. */
+function named<Result extends { readonly message: string }>(
+  result: Result,
+  step: ResolvedStep,
+  steps: number,
+): Result {
+  return steps === 1 ? result : { ...result, message: `step ${step.action.name}: ${result.message}` };
+}
+
+/** Without a right the plan cannot be made; which right it is, the review of rights says better. */
+function refusedIfForbidden<Plan>(error: unknown): PlanResult<Plan> {
+  if (!isForbidden(error)) throw error;
+  return { kind: "Refused", reason: "AccessDenied", message: errorMessage(error) };
+}

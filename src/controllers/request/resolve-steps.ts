@@ -1,0 +1,77 @@
+import type { TargetKey } from "../../actions/action.ts";
+import type { BoundStep } from "../../actions/bound-step.ts";
+import type { Actions } from "../../actions/registry.ts";
+import type { SpecTarget } from "../../crds/common.ts";
+import { parseDuration } from "../../crds/duration.ts";
+import type { RequestStep } from "../../crds/rollback-request.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+
+export interface ResolvedStep {
+  readonly action: BoundStep;
+  /** What it writes; the first is its object, whose ledger it goes by. */
+  readonly targets: readonly TargetKey[];
+  readonly timeoutMs: number;
+}
+
+/** The workload that a policy watches. */
+export type PolicyTarget = Pick<SpecTarget, "kind" | "name">;
+
+export interface Unresolvable {
+  readonly kind: "Refused";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What a request without steps does. */
+const DEFAULT_STEPS: readonly RequestStep[] = [
+  { name: "application", timeout: "5m", workload: { to: { strategy: "LastKnownGood" } } },
+];
+
+/** The steps in their order, each with the object that it left to the policy. Pure. */
+export function resolveSteps(
+  request: RollbackRequest,
+  actions: Actions,
+  policyTarget: PolicyTarget | undefined,
+): readonly ResolvedStep[] | Unresolvable {
+  const { namespace = "" } = request.metadata;
+  const steps: ResolvedStep[] = [];
+  for (const step of request.spec.steps ?? DEFAULT_STEPS) {
+    const specs = withTarget(step, policyTarget);
+    if (specs === undefined) {
+      return refused("TargetNotFound", `neither step ${step.name} nor a policy names a workload`);
+    }
+    const action = actions.bind(step.name, specs);
+    steps.push({
+      action,
+      targets: action.lockKeys(namespace),
+      timeoutMs: parseDuration(step.timeout),
+    });
+  }
+  return orderProblem(steps) ?? steps;
+}
+
+function withTarget({ workload }: RequestStep, policyTarget: PolicyTarget | undefined) {
+  if (workload === undefined) return {};
+  const { kind, name, to } = workload;
+  const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
+  return target && { workload: { kind: target.kind, name: target.name, to } };
+}
+
+/** A rollback of a workload takes the version that is live when the request is accepted: it comes first, and once. */
+function orderProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined {
+  for (const [index, { action }] of steps.entries()) {
+    if (!action.makesRelease) continue;
+    const before = steps.slice(0, index).find((step) => step.action.object === action.object);
+    if (before?.action.makesRelease === true) {
+      return refused(
+        "InvalidSteps",
+        `steps ${before.action.name} and ${action.name} both roll ${action.object} back: name one revision in one step`,
+      );
+    }
+  }
+  return undefined;
+}
+
+function refused(reason: string, message: string): Unresolvable {
+  return { kind: "Refused", reason, message };
+}

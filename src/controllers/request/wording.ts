@@ -1,0 +1,51 @@
+import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { changedSteps } from "./journal.ts";
+
+/** `revision 8 (web:v2)`; how a state of an object reads. */
+export function endText(end: StepEnd): string {
+  const { revision, images = [] } = end;
+  return revision === undefined ? "unknown" : `revision ${revision} (${images.join(", ")})`;
+}
+
+/** `Deployment/web revision 8 (web:v2) -> revision 7 (web:v1)`. */
+export function stepSentence({ object, from, to, nothingToDo }: PlannedStep): string {
+  if (nothingToDo !== undefined) return `${object} (nothing to do: ${nothingToDo})`;
+  const ends = [from, to].filter((end) => end !== undefined).map(endText);
+  return ends.length === 0 ? object : `${object} ${ends.join(" -> ")}`;
+}
+
+/** The steps of a plan in one line; where there are several, with their names. */
+export function planSentence({ steps }: { readonly steps: readonly PlannedStep[] }): string {
+  if (steps.length === 1) return steps.map(stepSentence).join("");
+  return steps.map((step, index) => `${index + 1}. ${step.name}: ${stepSentence(step)}`).join("; ");
+}
+
+/** What a request has brought about: `rolled back to revision 7 (web:v1)`. */
+export function backSentence(request: RollbackRequest): string {
+  const changed = changedSteps(request);
+  const [only] = changed;
+  if (changed.length > 1) {
+    return changed
+      .map(({ planned, status }) => `${planned.object} ${endText(status.after ?? planned.to ?? {})}`)
+      .join(", ");
+  }
+  const end = only?.status.after;
+  return end === undefined ? "rolled back" : `rolled back to ${endText(end)}`;
+}
+
+/** What earlier steps changed and nobody takes back, for the message of a request that ends before its last step. */
+export function stayingChanges(request: RollbackRequest): string {
+  const names = changedSteps(request).map(({ status }) => status.name);
+  if (names.length === 0) return "";
+  return names.length === 1
+    ? `; the change of step ${names.join()} stays`
+    : `; the changes of steps ${names.join(", ")} stay`;
+}
+
+/** `step app (2 of 3): ` where a request has several steps. */
+export function stepPrefix(request: RollbackRequest, index: number): string {
+  const steps = request.status?.steps ?? [];
+  const name = steps[index]?.name;
+  return steps.length < 2 || name === undefined ? "" : `step ${name} (${index + 1} of ${steps.length}): `;
+}
