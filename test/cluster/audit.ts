@@ -28,6 +28,8 @@ export type WriteVerb = "create" | "update" | "patch" | "delete" | "deletecollec
 export interface AuditUser {
   readonly username: string;
   readonly groups?: readonly string[];
+  /** For a ServiceAccount's bound token also its pod. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface AuditObjectRef {

@@ -12,8 +12,6 @@ export interface DemoLayout {
   readonly targetsFile: string;
   readonly prometheusConfig: string;
   readonly prometheusData: string;
-  readonly operatorConfig: string;
-  readonly operatorKubeconfig: string;
   /** One line a second by the traffic generator. */
   readonly trafficLog: string;
   /** What the story saw, for tests. */
@@ -26,8 +24,6 @@ export interface DemoLayout {
 export interface Stage extends AdminAccess {
   readonly name: string;
   readonly kubeconfigPath: string;
-  /** Token of the operator's own ServiceAccount. */
-  readonly operatorToken: string;
 }
 
 /** A version of the sample application. */
@@ -42,7 +38,7 @@ export const NAMESPACE = "demo";
 export const DEPLOYMENT = "web";
 export const POLICY = "web";
 /** Processes that run beside the cluster, in the order in which they are ended. */
-export const PROCESSES = ["traffic", "lister", "operator", "prometheus"] as const;
+export const PROCESSES = ["traffic", "lister", "prometheus"] as const;
 export type DemoProcess = (typeof PROCESSES)[number];
 
 export const FILES = {
@@ -58,9 +54,8 @@ export const BAD_AGAIN = release("v1.2.0", 0.2);
 export const RELEASES: readonly Release[] = [GOOD, BAD, BAD_AGAIN];
 
 export const REQUESTS_PER_SECOND = 20;
-/** Inside the cluster's network namespace, which nobody else is in: ports are free. */
-export const PROMETHEUS_ADDRESS = "127.0.0.1:9090";
-export const OPERATOR_ADDRESS = "127.0.0.1:8080";
+/** In the cluster's network namespace, which nobody else is in: ports are free. Pods use the node's address. */
+export const PROMETHEUS_PORT = 9090;
 
 export function demoLayout(name: string): DemoLayout {
   const dir = join(clustersFolder(), name, "demo");
@@ -71,8 +66,6 @@ export function demoLayout(name: string): DemoLayout {
     targetsFile: join(dir, "targets.json"),
     prometheusConfig: join(dir, "prometheus.yml"),
     prometheusData: join(dir, "prometheus-data"),
-    operatorConfig: join(dir, "operator.yaml"),
-    operatorKubeconfig: join(dir, "operator.kubeconfig"),
     trafficLog: join(dir, "traffic.jsonl"),
     sightingsFile: join(dir, "sightings.json"),
     kubectl: name === "demo" ? "build/kubectl" : `build/kubectl-${name}`,

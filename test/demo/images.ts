@@ -5,11 +5,13 @@ import { join } from "node:path";
 import type { ClusterLayout } from "../cluster/cluster-layout.ts";
 import { loadImage, writeNodeImage } from "../cluster/image.ts";
 import type { Progress } from "../cluster/progress.ts";
+import { runCommand } from "../cluster/run-command.ts";
 import { type DemoLayout, RELEASES } from "./demo-layout.ts";
 
 const SERVER = "test/demo/app/web-server.mts";
+const OPERATOR_FILES = ["dist/rollback-operator.mjs", "scripts/image.mts"];
 
-/** Packs the releases of the sample application and hands them to the node, unless it has these very ones. */
+/** Packs operator and sample application and hands them to the node, unless it has these very ones. */
 export async function loadImages(
   cluster: ClusterLayout,
   demo: DemoLayout,
@@ -18,6 +20,9 @@ export async function loadImages(
   const marker = join(demo.dir, "images");
   const wanted = fingerprint();
   if (existsSync(marker) && readFileSync(marker, "utf8") === wanted) return;
+  progress.step("packing and loading the operator's image (make image)");
+  await runCommand([process.execPath, "scripts/image.mts"]);
+  await loadImage(cluster, "build/image.tar");
   for (const { version, image, failRatio } of RELEASES) {
     progress.step(`packing and loading image ${image}`);
     const archive = join(demo.dir, `web-${version}.tar`);
@@ -41,7 +46,8 @@ export async function loadImages(
 }
 
 function fingerprint(): string {
-  const hash = createHash("sha256").update(readFileSync(SERVER)).update(JSON.stringify(RELEASES));
+  const hash = createHash("sha256").update(JSON.stringify(RELEASES));
+  for (const file of [SERVER, ...OPERATOR_FILES]) hash.update(readFileSync(file));
   // The image's Node is the one that runs this.
   return hash.update(`${process.version} ${statSync(process.execPath).size}`).digest("hex");
 }

@@ -1,7 +1,5 @@
-import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { kubeconfig } from "../cluster/components.ts";
 import { type DetachedProcesses, detachedProcess, startDetached } from "../cluster/detached.ts";
 import { isAlive, stopProcesses } from "../cluster/processes.ts";
 import { waitForUnless } from "../cluster/readiness.ts";
@@ -9,19 +7,17 @@ import { findProgram } from "../cluster/run-command.ts";
 import {
   type DemoLayout,
   type DemoProcess,
-  OPERATOR_ADDRESS,
   PROCESSES,
-  PROMETHEUS_ADDRESS,
+  PROMETHEUS_PORT,
   REQUESTS_PER_SECOND,
-  type Stage,
 } from "./demo-layout.ts";
 
 const GRACE_MS = 10_000;
 
-/** Runs the demo's processes; they go on after it. All of them live in the network of whoever calls. */
+/** Runs what the demo needs beside the operator; it goes on after it. The processes live in the network of whoever calls. */
 export interface Services {
-  startPrometheus(signal: AbortSignal): Promise<void>;
-  startOperator(stage: Stage, signal: AbortSignal): Promise<void>;
+  /** Resolves with its address, for whoever calls, once it answers. */
+  startPrometheus(signal: AbortSignal): Promise<string>;
   startTraffic(url: string): void;
   /** Rejects when one of them ends, with the end of its log. */
   readonly failure: Promise<never>;
@@ -42,7 +38,6 @@ export async function createServices(demo: DemoLayout): Promise<Services> {
   return {
     failure: processes.failure,
     startPrometheus: (signal) => startPrometheus(demo, processes, signal),
-    startOperator: (stage, signal) => startOperator(demo, processes, stage, signal),
     startTraffic(url) {
       const script = resolve("test/demo/processes/traffic.mts");
       processes.start("traffic", [
@@ -84,7 +79,7 @@ async function startPrometheus(
   demo: DemoLayout,
   processes: DetachedProcesses,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const program = findProgram("prometheus");
   if (program === undefined) throw new Error("prometheus is missing: apt-get install prometheus");
   await writeFile(demo.prometheusConfig, prometheusConfig(demo));
@@ -99,12 +94,15 @@ async function startPrometheus(
     `--config.file=${demo.prometheusConfig}`,
     `--storage.tsdb.path=${demo.prometheusData}`,
     "--storage.tsdb.retention.time=6h",
-    `--web.listen-address=${PROMETHEUS_ADDRESS}`,
+    // All addresses: the operator's pods reach it through the bridge.
+    `--web.listen-address=:${PROMETHEUS_PORT}`,
     // The default of 5 s is meant for scrape intervals of a quarter of a minute, not of a second.
     "--scrape.discovery-reload-interval=1s",
     "--log.level=warn",
   ]);
-  await awaitAnswer(processes, "prometheus", `http://${PROMETHEUS_ADDRESS}/-/ready`, signal);
+  const url = `http://127.0.0.1:${PROMETHEUS_PORT}`;
+  await awaitAnswer(processes, "prometheus", `${url}/-/ready`, signal);
+  return url;
 }
 
 function prometheusConfig(demo: DemoLayout): string {
@@ -114,28 +112,6 @@ scrape_configs:
     file_sd_configs: [{ files: ["${demo.targetsFile}"], refresh_interval: 1s }]
 `;
 }
-
-async function startOperator(
-  demo: DemoLayout,
-  processes: DetachedProcesses,
-  stage: Stage,
-  signal: AbortSignal,
-): Promise<void> {
-  const program = resolve("bin/rollback-operator");
-  if (!existsSync("dist/rollback-operator.mjs")) {
-    throw new Error('the operator is not built: run "make build"');
-  }
-  await writeFile(demo.operatorKubeconfig, kubeconfig(stage, stage.operatorToken), { mode: 0o600 });
-  await writeFile(demo.operatorConfig, OPERATOR_CONFIG);
-  const files = ["--kubeconfig", demo.operatorKubeconfig, "--config", demo.operatorConfig];
-  processes.start("operator", [program, "controller", ...files, "--listen", OPERATOR_ADDRESS]);
-  await awaitAnswer(processes, "the operator", `http://${OPERATOR_ADDRESS}/readyz`, signal);
-}
-
-const OPERATOR_CONFIG = `prometheus:
-  servers:
-    - { name: default, url: "http://${PROMETHEUS_ADDRESS}", scrapeInterval: 1s, minimumInterval: 1s, namespaceLabel: namespace }
-`;
 
 async function awaitAnswer(
   { failure }: DetachedProcesses,

@@ -5,6 +5,7 @@
 import { demoLayout, PROCESSES, readStage } from "./demo-layout.ts";
 import { adminClient } from "./admin-client.ts";
 import { kubectlFor } from "../support/kubectl.ts";
+import { SYSTEM_NAMESPACE } from "./operator-pods.ts";
 import { createServices, logOf, runningServices, stopServices } from "./services.ts";
 import { automaticRollback } from "./story/automatic-rollback.ts";
 import { showClosing } from "./story/closing.ts";
@@ -12,7 +13,7 @@ import { openEyes } from "./story/eyes.ts";
 import { clearNamespace, shipFirstRelease, watchFirstRelease } from "./story/opening.ts";
 import { rollbackByHand } from "./story/rollback-by-hand.ts";
 import { createScreen, type Screen } from "./story/screen.ts";
-import type { StoryStage } from "./story/stage.ts";
+import { type StoryStage, typed } from "./story/stage.ts";
 
 const [name = "demo"] = process.argv.slice(2);
 const demo = demoLayout(name);
@@ -27,17 +28,12 @@ async function play(screen: Screen, signal: AbortSignal): Promise<void> {
   let failed: Error | undefined;
   services.failure.catch((error: unknown) => (failed = error as Error));
 
-  screen.waiting("starting the operator");
-  await services.startOperator(given, signal);
   await clearNamespace(client, screen.waiting, signal);
   screen.waiting("starting Prometheus");
-  await services.startPrometheus(signal);
-  screen.line(
-    "Prometheus runs and scrapes every second; the operator runs as a process in the cluster's network,",
-  );
-  screen.line(`with the rights of its own ServiceAccount. Logs: ${demo.dir}/*.log`);
+  const prometheusUrl = await services.startPrometheus(signal);
+  screen.line(`Prometheus runs beside the cluster and scrapes every second. Logs: ${demo.dir}/*.log`);
 
-  const eyes = openEyes(client, signal);
+  const eyes = openEyes(client, prometheusUrl, signal);
   const stage: StoryStage = { demo, kubectl, eyes, screen, signal, failure: () => failed };
   screen.heading("1. A good release");
   await shipFirstRelease(stage, services);
@@ -53,6 +49,7 @@ function explainFailure(screen: Screen, error: unknown): void {
   screen.line();
   screen.line(`demo FAILED: ${error instanceof Error ? error.message : String(error)}`);
   screen.line(`logs: ${PROCESSES.map((process) => logOf(demo, process)).join(" ")}`);
+  screen.line(`      ${typed({ demo }, ["logs", "-n", SYSTEM_NAMESPACE, "deployment/rollback-operator"])}`);
   const down = name === "demo" ? "make demo-down" : `node test/demo/main.mts down --name ${name}`;
   screen.line(`The cluster is still up: look around with ${demo.kubectl}; end it with ${down}`);
 }
@@ -68,5 +65,5 @@ try {
   explainFailure(screen, ended.signal.aborted ? ended.signal.reason : error);
   process.exitCode = 1;
 }
-// The watches are still open; the operator, Prometheus and the traffic go on by themselves.
+// The watches are still open; Prometheus and the traffic go on by themselves.
 process.exit();

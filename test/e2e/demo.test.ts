@@ -4,12 +4,13 @@ import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { RollbackLedger } from "../../src/kube/rollback-kinds.ts";
-import type { Deployment, ReplicaSet } from "../../src/kube/well-known.ts";
+import type { Deployment, Pod, ReplicaSet } from "../../src/kube/well-known.ts";
 import { actorOf, type Audit, readAudit } from "../cluster/audit.ts";
 import { recordPath } from "../cluster/cluster-layout.ts";
 import { readMounts } from "../cluster/mounts.ts";
 import { runCommand } from "../cluster/run-command.ts";
 import { demoLayout, GOOD, NAMESPACE } from "../demo/demo-layout.ts";
+import { SYSTEM_NAMESPACE } from "../demo/operator-pods.ts";
 import type { Chapter } from "../demo/story/facts.ts";
 import { badTimes, readTraffic } from "../demo/story/traffic-log.ts";
 import { lacksOfThisMachine } from "../support/node-machine.ts";
@@ -19,6 +20,7 @@ const NAME = "e2e";
 /** With an empty cache of programs, the cluster's are built first. */
 const UP_MS = 1_200_000;
 const DOWN_MS = 120_000;
+const OPERATOR = `system:serviceaccount:${SYSTEM_NAMESPACE}:rollback-operator`;
 const EXECUTOR = `system:serviceaccount:${NAMESPACE}:rollback-executor`;
 
 const lacks = lacksOfThisMachine();
@@ -51,6 +53,20 @@ describeWithNode("the demo on a whole cluster", () => {
     expect(up.output).not.toMatch(/^\s+at .*[:(]\d+/m);
   });
 
+  it("ran the operator as two pods of its image, which wrote all that it wrote", async () => {
+    const { items } = await get<{ readonly items: readonly Pod[] }>("pods", SYSTEM_NAMESPACE);
+    const images = items.map(({ spec }) => spec.containers.map(({ image }) => image));
+
+    expect(images).toEqual([["rollback-operator:dev"], ["rollback-operator:dev"]]);
+    // A bound token names its pod: nothing was written by a process beside the cluster.
+    const writers = audit
+      .writes({ user: OPERATOR })
+      .map(({ user }) => user.extra?.["authentication.kubernetes.io/pod-name"]?.[0]);
+    expect(writers.length).toBeGreaterThan(0);
+    const pods = items.map(({ metadata }) => metadata.name);
+    expect(pods).toEqual(expect.arrayContaining([...new Set(writers)]));
+  });
+
   it("changed the Deployment exactly twice, as the tenant's executor, by patch", () => {
     const writes = audit.writes({
       apiGroup: "apps",
@@ -62,9 +78,7 @@ describeWithNode("the demo on a whole cluster", () => {
     const byExecutor = writes.filter((event) => actorOf(event) === EXECUTOR);
 
     expect(byExecutor.map(({ verb }) => verb)).toEqual(["patch", "patch"]);
-    expect(new Set(byExecutor.map(({ user }) => user.username))).toEqual(
-      new Set(["system:serviceaccount:rollback-system:rollback-operator"]),
-    );
+    expect(new Set(byExecutor.map(({ user }) => user.username))).toEqual(new Set([OPERATOR]));
     const known = ["admin", EXECUTOR, "system:serviceaccount:kube-system:deployment-controller"];
     expect(writes.map(actorOf).filter((actor) => !known.includes(actor))).toEqual([]);
   });
@@ -134,8 +148,8 @@ describeWithNode("the demo on a whole cluster", () => {
     DOWN_MS,
   );
 
-  async function get<T>(what: string): Promise<T> {
-    return JSON.parse(await runCommand([demo.kubectl, "get", what, "-n", NAMESPACE, "-o", "json"])) as T;
+  async function get<T>(what: string, namespace = NAMESPACE): Promise<T> {
+    return JSON.parse(await runCommand([demo.kubectl, "get", what, "-n", namespace, "-o", "json"])) as T;
   }
 });
 

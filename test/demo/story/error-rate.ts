@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DEPLOYMENT, NAMESPACE, PROMETHEUS_ADDRESS } from "../demo-layout.ts";
+import { DEPLOYMENT, NAMESPACE } from "../demo-layout.ts";
 
 /** Share of failed requests in the last ten seconds, as Prometheus had it at `at` (ms since the epoch). */
 export interface RateSample {
@@ -14,26 +14,26 @@ const WINDOW = "10s";
 const LABELS = `namespace="${NAMESPACE}",app="${DEPLOYMENT}"`;
 const QUERY = `sum(rate(http_requests_total{${LABELS},status=~"5.."}[${WINDOW}])) / sum(rate(http_requests_total{${LABELS}}[${WINDOW}]))`;
 
-/** Asks Prometheus until the signal aborts; what is no number is no sample. */
-export function watchErrorRate(signal: AbortSignal): readonly RateSample[] {
+/** Asks the Prometheus at this address until the signal aborts; what is no number is no sample. */
+export function watchErrorRate(url: string, signal: AbortSignal): readonly RateSample[] {
   const samples: RateSample[] = [];
-  void keepAsking(samples, signal);
+  void keepAsking(url, samples, signal);
   return samples;
 }
 
-async function keepAsking(samples: RateSample[], signal: AbortSignal): Promise<void> {
+async function keepAsking(url: string, samples: RateSample[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const at = Date.now();
-    const ratio = await ask(at);
+    const ratio = await ask(url, at);
     if (Number.isFinite(ratio)) samples.push({ at, ratio });
     await sleep(Math.max(0, at + EVERY_MS - Date.now()), undefined, { signal }).catch(() => undefined);
   }
 }
 
-async function ask(at: number): Promise<number> {
+async function ask(url: string, at: number): Promise<number> {
   const query = new URLSearchParams({ query: QUERY, time: String(at / 1000) });
   try {
-    const response = await fetch(`http://${PROMETHEUS_ADDRESS}/api/v1/query?${query.toString()}`, {
+    const response = await fetch(`${url}/api/v1/query?${query.toString()}`, {
       signal: AbortSignal.timeout(2000),
     });
     const body = (await response.json()) as {

@@ -37,13 +37,13 @@ export interface Eyes {
 const WATCH_SECONDS = 600;
 const AFTER_ERROR_MS = 200;
 
-export function openEyes(client: KubeClient, signal: AbortSignal): Eyes {
+export function openEyes(client: KubeClient, prometheusUrl: string, signal: AbortSignal): Eyes {
   return {
     deployments: follow(client, deploymentType, signal),
     replicaSets: follow(client, replicaSetType, signal),
     policies: follow(client, ROLLBACK_POLICIES, signal),
     requests: follow(client, ROLLBACK_REQUESTS, signal),
-    errorRate: watchErrorRate(signal),
+    errorRate: watchErrorRate(prometheusUrl, signal),
   };
 }
 
