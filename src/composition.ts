@@ -3,7 +3,7 @@ import { Agent } from "undici";
 import { createActions } from "./actions/registry.ts";
 import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
-import type { OperatorConfig } from "./config/schema.ts";
+import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
@@ -22,7 +22,7 @@ import { policyObserver } from "./telemetry/policy-observer.ts";
 import { requestObserver } from "./telemetry/request-observer.ts";
 
 export interface Surroundings {
-  readonly config: OperatorConfig;
+  readonly live: LiveConfig;
   readonly credentials: ClusterCredentials;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,7 +34,9 @@ export interface Surroundings {
 const LAST_EVENTS_MS = 1_000;
 
 /** Wires everything that one operator process consists of; nothing runs yet. The only place that knows all parts. */
-export function compose({ config, credentials, clock, random, log, metrics }: Surroundings) {
+export function compose({ live, credentials, clock, random, log, metrics }: Surroundings) {
+  // For what lives as long as the process; what can change meanwhile is read from `live` when it is needed.
+  const config = live.current;
   const transport = createTransport({
     credentials,
     clock,
@@ -66,11 +68,12 @@ export function compose({ config, credentials, clock, random, log, metrics }: Su
     clock,
     metrics.prometheusQuery,
   );
+  live.onChange(({ prometheus }) => servers.replace(prometheus.servers));
   const checks = createChecks({
     sample: (signal, namespace, at, abort) => servers.sampleOnce(signal, namespace, at, abort),
     lookbackMs: (signal) => servers.lookbackMs(signal),
   });
-  const actions = createActions({ stuckAfterMs: config.stuckAfter });
+  const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter });
   const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
@@ -83,12 +86,17 @@ export function compose({ config, credentials, clock, random, log, metrics }: Su
           cached: (key) => caches.requests.store.get(key),
           locks: new TargetLocks(client, config.namespace),
           verifications: new VerificationRuns(checks),
-          defaultExecutor: config.executor.default,
+          get defaultExecutor() {
+            return live.current.executor.default;
+          },
           observer: requestObserver(log, metrics, clock),
         },
         requests: caches.requests.store,
         deployments: caches.deployments.store,
-        workers: config.limits.concurrentRequests,
+        workers: {
+          count: () => live.current.limits.concurrentRequests,
+          onChange: (listener) => live.onChange(listener),
+        },
         random,
         clock,
         hooks: metrics.queueHooks("request"),
@@ -111,7 +119,9 @@ export function compose({ config, credentials, clock, random, log, metrics }: Su
           deployments: caches.deployments.store,
           replicaSets: caches.replicaSets.store,
           observer: policyObserver(log, metrics),
-          automaticRollbacksPer10Minutes: config.limits.automaticRollbacksPer10Minutes,
+          get automaticRollbacksPer10Minutes() {
+            return live.current.limits.automaticRollbacksPer10Minutes;
+          },
         },
         random,
         clock,

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { compose } from "./composition.ts";
+import { LiveConfig } from "./config/live.ts";
 import { loadConfig } from "./config/load.ts";
+import { followConfig } from "./follow-config.ts";
 import { systemClock, type Clock } from "./kube/clock.ts";
 import { loadCredentials, type ClusterCredentials } from "./kube/credentials.ts";
 import { errorMessage } from "./kube/errors.ts";
@@ -29,12 +31,14 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
   const log = createLogger(config.logLevel);
   const metrics = createMetrics();
   const clock = systemClock();
+  const live = new LiveConfig(config);
+  metrics.configLoaded({ atMs: clock.now(), needRestart: [] });
   const random = Math.random;
   const identity = `${hostname()}_${randomUUID()}`;
   const stop = stopSignal(() => log.error("shutdown took too long"));
   const credentials = await credentialsFrom(options.kubeconfig, clock);
   const { client, caches, runControllers, close } = compose({
-    config,
+    live,
     credentials,
     clock,
     random,
@@ -60,7 +64,11 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
     }
   }
 
-  const following = caches.run(stop.signal);
+  live.onChange(({ logLevel }) => (log.level = logLevel));
+  const following = Promise.all([
+    caches.run(stop.signal),
+    followConfig({ path: options.config, live, clock, log, metrics }, stop.signal),
+  ]);
   try {
     const end = await runElection({
       lease: leaseStore(client, { namespace: config.namespace, name: LEASE_NAME }),

@@ -2,8 +2,8 @@ import { bindStep, type BoundStep } from "./bound-step.ts";
 import { workloadAction, type WorkloadSpec } from "./workload/index.ts";
 
 export interface ActionOptions {
-  /** How long image and configuration errors of a restored version are borne, milliseconds. */
-  readonly stuckAfterMs: number;
+  /** How long image and configuration errors of a restored version are borne, milliseconds; may change. */
+  readonly stuckAfterMs: () => number;
 }
 
 /** A step with everything filled in that its spec left open; exactly one member besides the name. */

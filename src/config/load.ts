@@ -5,6 +5,13 @@ import { OperatorConfig } from "./schema.ts";
 /** The configuration cannot be used; the message lists every problem with its path. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** One sentence each, with the path of the setting. */
+  readonly problems: readonly string[];
+
+  constructor(message: string, problems: readonly string[], options?: ErrorOptions) {
+    super(message, options);
+    this.problems = problems;
+  }
 }
 
 /** Reads and validates the admin's YAML file; without a path, the defaults. Throws ConfigError. */
@@ -14,9 +21,8 @@ export async function loadConfig(path: string | undefined): Promise<OperatorConf
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new ConfigError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`cannot read ${path}: ${why}`, [why], { cause: error });
   }
   return parseConfig(text, path);
 }
@@ -32,5 +38,6 @@ export function parseConfig(text: string, path: string): OperatorConfig {
       ...result.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`),
     );
   }
-  throw new ConfigError(`${path} is not valid:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+  const list = problems.map((problem) => `  ${problem}`).join("\n");
+  throw new ConfigError(`${path} is not valid:\n${list}`, problems);
 }

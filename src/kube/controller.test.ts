@@ -1,16 +1,25 @@
 import { describe, expect, it } from "@jest/globals";
-import { runController, ReconcileTimeoutError, type ReconcileResult } from "./controller.ts";
+import {
+  fixedWorkers,
+  runController,
+  ReconcileTimeoutError,
+  type WorkerCount,
+  type ReconcileResult,
+} from "./controller.ts";
 import { createFakeClock, settle } from "./testing/fake-clock.ts";
 import { createWorkQueue } from "./work-queue.ts";
 
-function run(reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>, workers = 2) {
+function run(
+  reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>,
+  workers: number | WorkerCount = 2,
+) {
   const clock = createFakeClock();
   const queue = createWorkQueue({ clock, random: () => 0, backoff: { baseMs: 100, maxMs: 1_000 } });
   const stop = new AbortController();
   const errors: unknown[] = [];
   const end = runController({
     queue,
-    workers,
+    workers: typeof workers === "number" ? fixedWorkers(workers) : workers,
     reconcile,
     timeoutMs: 1_000,
     clock,
@@ -100,6 +109,50 @@ describe("controller", () => {
     c.stop.abort();
     await c.clock.advance(5_000);
     await c.end;
+  });
+
+  it("works on as many keys at once as the count of now says", async () => {
+    const listeners = new Set<() => void>();
+    let count = 1;
+    const workers = {
+      count: () => count,
+      onChange: (listener: () => void) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    };
+    const gates = new Map<string, PromiseWithResolvers<ReconcileResult>>();
+    const c = run((key) => {
+      const gate = Promise.withResolvers<ReconcileResult>();
+      gates.set(key, gate);
+      return gate.promise;
+    }, workers);
+    const resize = async (to: number) => {
+      count = to;
+      for (const listener of listeners) listener();
+      await settle();
+    };
+    const end = async (key: string) => {
+      gates.get(key)?.resolve({ done: true });
+      await settle();
+    };
+    for (const key of ["a", "b", "c", "d", "e"]) c.queue.add(key);
+    await settle();
+    expect([...gates.keys()]).toEqual(["a"]);
+    await resize(3);
+    expect([...gates.keys()]).toEqual(["a", "b", "c"]);
+    // Nobody is interrupted; the two that are too many take no other key.
+    await resize(1);
+    await end("b");
+    await end("c");
+    expect([...gates.keys()]).toEqual(["a", "b", "c"]);
+    await end("a");
+    expect([...gates.keys()]).toEqual(["a", "b", "c", "d"]);
+    await end("d");
+    await end("e");
+    c.stop.abort();
+    await c.end;
+    expect(listeners.size).toBe(0);
   });
 
   it("stops: the work's signal aborts, nothing new begins, failures of the stop are no errors", async () => {

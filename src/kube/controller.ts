@@ -1,4 +1,4 @@
-import { abortable, linkAbort } from "./abort.ts";
+import { abortable, linkAbort, type LinkedAbort } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
@@ -9,7 +9,7 @@ export type ReconcileResult =
 export interface ControllerOptions {
   readonly queue: WorkQueue;
   /** Keys worked on at the same time. */
-  readonly workers: number;
+  readonly workers: WorkerCount;
   /** Brings the world of one key nearer to what is wanted. Its signal aborts at the timeout and at shutdown. */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
   /** For one reconcile, ms. */
@@ -18,6 +18,17 @@ export interface ControllerOptions {
   /** A reconcile threw or timed out; the key comes back after its backoff. */
   readonly onError: (key: string, error: unknown, retries: number) => void;
   readonly signal: AbortSignal;
+}
+
+/** A number that may change while the controller runs. */
+export interface WorkerCount {
+  count(): number;
+  /** Calls back when the count may have changed; returns how to stop. */
+  onChange(listener: () => void): () => void;
+}
+
+export function fixedWorkers(count: number): WorkerCount {
+  return { count: () => count, onChange: () => () => undefined };
 }
 
 /** A reconcile ran longer than it may. */
@@ -36,12 +47,40 @@ const abandonAfterMs = 5_000;
  * reconcile that ignores its timeout keeps its key, so that no key is ever worked on twice at once.
  */
 export async function runController(options: ControllerOptions): Promise<void> {
-  await Promise.all(Array.from({ length: options.workers }, () => runWorker(options)));
+  const { workers, signal } = options;
+  const running: { readonly link: LinkedAbort; readonly end: Promise<void> }[] = [];
+  const dismissed: Promise<void>[] = [];
+  const ended = Promise.withResolvers<void>();
+  const onAbort = () => ended.resolve();
+  const resize = () => {
+    if (signal.aborted) return;
+    while (running.length < workers.count()) {
+      const link = linkAbort(signal);
+      const end = runWorker(options, link.signal).finally(() => link.unlink());
+      end.catch(ended.reject);
+      running.push({ link, end });
+    }
+    for (const { link, end } of running.splice(workers.count())) {
+      // It finishes what it is at, and takes no other key.
+      link.abort(new Error("fewer workers are wanted"));
+      dismissed.push(end);
+    }
+  };
+  const stop = workers.onChange(resize);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    resize();
+    if (!signal.aborted) await ended.promise;
+    await Promise.all([...dismissed, ...running.map(({ end }) => end)]);
+  } finally {
+    stop();
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
-async function runWorker(options: ControllerOptions): Promise<void> {
-  const { queue, signal } = options;
-  for (let taken = await queue.take(signal); taken !== undefined; taken = await queue.take(signal)) {
+async function runWorker(options: ControllerOptions, employed: AbortSignal): Promise<void> {
+  const { queue } = options;
+  for (let taken = await queue.take(employed); taken !== undefined; taken = await queue.take(employed)) {
     await runOne(options, taken.key, taken.priority);
   }
 }

@@ -52,6 +52,27 @@ describe("PrometheusServers", () => {
     expect(none.unknownServer("main")).toMatch(/none is configured/);
   });
 
+  it("is replaced: an unchanged server keeps what it knows, a changed one begins anew, and listeners hear of it", () => {
+    const { servers } = serversWith(new MockAgent());
+    const before = servers.get("default");
+    let changes = 0;
+    const stop = servers.onChange(() => (changes += 1));
+    servers.replace([
+      { ...CONFIG, headers: {} },
+      { ...CONFIG, name: "main" },
+    ]);
+    expect(servers.get("default")?.sampler).toBe(before?.sampler);
+    expect(servers.names()).toEqual(["default", "main"]);
+    servers.replace([{ ...CONFIG, url: "http://other.invalid" }]);
+    expect(servers.get("default")?.sampler).not.toBe(before?.sampler);
+    expect(servers.get("default")?.server.url).toBe("http://other.invalid");
+    expect(servers.get("main")).toBeUndefined();
+    expect(changes).toBe(2);
+    stop();
+    servers.replace([]);
+    expect(changes).toBe(2);
+  });
+
   it("samples once, and tells every query", async () => {
     const { servers, results } = serversWith(agentAnswering("2"));
     expect(await servers.sampleOnce(RATIO, "shop", 0, signal)).toEqual({

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Dispatcher } from "undici";
 import { parseDuration } from "../crds/duration.ts";
 import type { Sample } from "../decision/sample.ts";
@@ -14,23 +15,55 @@ export interface ServerEntry {
   readonly minimumIntervalMs: number;
 }
 
+type AdminServer = ServerConfig & { readonly minimumInterval: number };
+
 /** The admin's servers by name. */
 export class PrometheusServers {
-  readonly #entries: ReadonlyMap<string, ServerEntry>;
+  readonly #dispatcher: Dispatcher;
+  readonly #clock: MonotonicClock;
+  readonly #onQuery: OnQuery | undefined;
+  readonly #listeners = new Set<() => void>();
+  #entries: ReadonlyMap<string, ServerEntry & { readonly config: AdminServer }> = new Map();
 
   constructor(
-    configs: readonly (ServerConfig & { readonly minimumInterval: number })[],
+    configs: readonly AdminServer[],
     dispatcher: Dispatcher,
     clock: MonotonicClock,
     onQuery?: OnQuery,
   ) {
+    this.#dispatcher = dispatcher;
+    this.#clock = clock;
+    this.#onQuery = onQuery;
+    this.replace(configs);
+  }
+
+  /**
+   * Puts other servers into force. One that did not change keeps its client with its breaker and what it has proved;
+   * a changed one begins anew, which is how a policy sees that its queries have to be made again.
+   */
+  replace(configs: readonly AdminServer[]): void {
+    const before = this.#entries;
     this.#entries = new Map(
       configs.map((config) => {
-        const server = serverFromConfig(config);
-        const sampler = new Sampler(new PrometheusClient(server, dispatcher, clock, onQuery), clock);
-        return [config.name, { server, sampler, minimumIntervalMs: config.minimumInterval }];
+        const known = before.get(config.name);
+        const entry = isDeepStrictEqual(known?.config, config) ? known : undefined;
+        return [config.name, entry ?? this.#open(config)];
       }),
     );
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls back after each replacement; returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #open(config: AdminServer) {
+    const server = serverFromConfig(config);
+    const api = new PrometheusClient(server, this.#dispatcher, this.#clock, this.#onQuery);
+    const sampler = new Sampler(api, this.#clock);
+    return { config, server, sampler, minimumIntervalMs: config.minimumInterval };
   }
 
   get(name: string): ServerEntry | undefined {

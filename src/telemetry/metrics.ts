@@ -18,6 +18,9 @@ export interface Metrics {
   detection(seconds: number): void;
   recovery(seconds: number): void;
   prometheusQuery(fact: { readonly server: string; readonly result: string; readonly seconds: number }): void;
+  /** Settings of the valid file in force now that wait for a restart. */
+  configLoaded(fact: { readonly atMs: number; readonly needRestart: readonly string[] }): void;
+  configRefused(): void;
 }
 
 export function createMetrics(): Metrics {
@@ -92,6 +95,22 @@ export function createMetrics(): Metrics {
     buckets: LATENCY_BUCKETS,
     registers,
   });
+  const reloadSuccess = new Gauge({
+    name: "rollback_config_reload_success",
+    help: "1 while the configuration in force is the file's, 0 while the file is refused and the old one kept.",
+    registers,
+  });
+  const reloadTime = new Gauge({
+    name: "rollback_config_last_reload_timestamp_seconds",
+    help: "When a configuration file was last taken into force.",
+    registers,
+  });
+  const restart = new Gauge({
+    name: "rollback_config_restart_needed",
+    help: "1 for a setting of the file that takes effect with the next start only.",
+    labelNames: ["setting"],
+    registers,
+  });
   const queueHooks = createQueueHooks(registers);
   return {
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
@@ -110,6 +129,13 @@ export function createMetrics(): Metrics {
     detection: (seconds) => detection.observe(seconds),
     recovery: (seconds) => recovery.observe(seconds),
     prometheusQuery: ({ seconds, ...labels }) => prometheus.observe(labels, seconds),
+    configLoaded({ atMs, needRestart }) {
+      reloadSuccess.set(1);
+      reloadTime.set(atMs / 1_000);
+      restart.reset();
+      for (const setting of needRestart) restart.set({ setting }, 1);
+    },
+    configRefused: () => reloadSuccess.set(0),
   };
 }
 

@@ -10,6 +10,8 @@ export interface OperatorProcess {
   readonly pid: number;
   readonly url: string;
   readonly logPath: string;
+  /** Path of the configuration file that it follows. */
+  readonly configPath: string;
   /** The exit code once it has ended; null when a signal ended it. */
   readonly ended: Promise<number | null>;
   /** SIGTERM, and SIGKILL when that does not end it. Resolves with the exit code. */
@@ -83,6 +85,7 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
     pid: child.pid ?? 0,
     url: `http://${listen}`,
     logPath,
+    configPath: config,
     ended,
     stop: () => end(child, ended),
     async kill() {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergePatch } from "../../src/kube/patch.ts";
@@ -37,6 +37,10 @@ export interface PolicyLab {
   operator(): OperatorProcess;
   /** Starts another operator process, with more configuration. */
   startOperator(config?: PartialSpec): Promise<OperatorProcess>;
+  /** Gives the newest operator process another configuration file: that of the lab with these parts changed. */
+  configure(config: PartialSpec): Promise<void>;
+  /** An entry of `prometheus.servers` that leads to the proxy of that server. */
+  serverEntry(name: string): PartialSpec;
   proxy(server: string): PrometheusFaultProxy;
   /** A namespace with a healthy Deployment `web:v1` under traffic. */
   service(namespace: string, options?: ServiceOptions): Promise<PolicyService>;
@@ -113,29 +117,36 @@ export async function startPolicyLab(options: PolicyLabOptions): Promise<PolicyL
     proxies.set(name, await startPrometheusFaultProxy(prometheus.url));
   }
   const operators: OperatorProcess[] = [];
-  const startOperator = async (config: PartialSpec = {}) => {
-    const list = Object.entries(servers).map(([name, server]) => ({
-      name,
-      url: proxies.get(name)?.url,
-      scrapeInterval: "1s",
-      ...server,
-    }));
+  const serverEntry = (name: string) => ({
+    name,
+    url: proxies.get(name)?.url,
+    scrapeInterval: "1s",
+    ...Object.entries(servers).find(([key]) => key === name)?.[1],
+  });
+  const configOf = (config: PartialSpec) => {
+    const list = Object.keys(servers).map(serverEntry);
     const text = JSON.stringify({ prometheus: { servers: list }, ...options.config, ...config });
     // JSON is YAML's flow style; the election's line is a block of its own.
-    const started = await world.operator({ config: `${FAST_ELECTION}${blockOf(text)}` });
+    return `${FAST_ELECTION}${blockOf(text)}`;
+  };
+  const startOperator = async (config: PartialSpec = {}) => {
+    const started = await world.operator({ config: configOf(config) });
     operators.push(started);
     return started;
+  };
+  const newest = () => {
+    const operator = operators.at(-1);
+    if (operator === undefined) throw new Error("no operator was started");
+    return operator;
   };
   await startOperator();
   return {
     world,
     prometheus,
-    operator: () => {
-      const newest = operators.at(-1);
-      if (newest === undefined) throw new Error("no operator was started");
-      return newest;
-    },
+    operator: newest,
     startOperator,
+    configure: (config) => writeFile(newest().configPath, configOf(config)),
+    serverEntry,
     proxy: (name) => {
       const proxy = proxies.get(name);
       if (proxy === undefined) throw new Error(`no Prometheus server ${name} in this lab`);

@@ -9,8 +9,8 @@ export type { WorkloadPlan } from "./plan.ts";
 export type { WorkloadSpec } from "./resolve.ts";
 
 export interface WorkloadOptions {
-  /** How long image and configuration errors of the restored version are borne, milliseconds. */
-  readonly stuckAfterMs: number;
+  /** How long image and configuration errors of the restored version are borne, milliseconds; may change. */
+  readonly stuckAfterMs: () => number;
 }
 
 /** Puts a Deployment's pod template back to an earlier revision. */
@@ -24,7 +24,7 @@ export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<Worklo
     plan: planWorkload,
     narrow: narrowWorkload,
     apply: applyWorkload,
-    observe: (plan, context) => observeWorkload(plan, context, stuckAfterMs),
+    observe: (plan, context) => observeWorkload(plan, context, stuckAfterMs()),
     reverse: reverseWorkload,
   };
 }

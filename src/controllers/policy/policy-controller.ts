@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../kube/clock.ts";
-import { runController } from "../../kube/controller.ts";
+import { fixedWorkers, runController } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
@@ -49,6 +49,9 @@ export async function runPolicyController(
     ports.deployments.onChange(({ object: { metadata } }) =>
       wakeTarget(`${metadata.namespace}/Deployment/${metadata.name}`),
     ),
+    ports.servers.onChange(() => {
+      for (const policy of ports.policies.list()) queue.add(keyOf(policy));
+    }),
   ];
   for (const policy of ports.policies.list()) {
     // Spread over a second, so that a new leader does not ask everything at once.
@@ -57,7 +60,7 @@ export async function runPolicyController(
   try {
     await runController({
       queue,
-      workers: WORKERS,
+      workers: fixedWorkers(WORKERS),
       reconcile: (key, abort) => reconcilePolicy(ports, memory, key, abort),
       timeoutMs: RECONCILE_TIMEOUT_MS,
       clock,

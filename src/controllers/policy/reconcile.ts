@@ -182,11 +182,15 @@ function runtimeOf(
   const known = runtimes.get(key);
   const generation = policy.metadata.generation ?? 1;
   const before = known?.uid === policy.metadata.uid ? known : undefined;
-  if (before?.generation === generation) return before;
+  // Another client of a server means another configuration of it: made queries do not fit it any more.
+  const samplers = policy.spec.signals.map(({ prometheus }) => ports.servers.get(prometheus.server)?.sampler);
+  const isSame = before?.samplers.every((sampler, index) => sampler === samplers[index]);
+  if (before?.generation === generation && isSame === true) return before;
   const created = createRuntime(
     policy.metadata.uid,
     generation,
     compilePolicy(policy, ports.servers),
+    samplers,
     ports.clock.now(),
     before,
   );

@@ -34,7 +34,7 @@ function world() {
     },
   };
   const ports = { client, clock } as unknown as PolicyPorts;
-  return { ports, clock, state, runtime: createRuntime("u", 1, compiled, START) };
+  return { ports, clock, state, runtime: createRuntime("u", 1, compiled, [], START) };
 }
 
 function revision(uid: string, number: number, former: readonly number[] = []): RevisionIdentity {

@@ -3,6 +3,7 @@ import type { Baking } from "../../decision/known-good.ts";
 import type { RowEvaluation, RowStates } from "../../decision/matrix.ts";
 import type { Sample } from "../../decision/sample.ts";
 import type { SignalHealth } from "../../decision/signal-health.ts";
+import type { Sampler } from "../../prometheus/sampler.ts";
 import type { CompileResult } from "./compile.ts";
 import type { RollbackReadiness } from "./readiness.ts";
 
@@ -14,6 +15,8 @@ export interface PolicyRuntime {
   readonly uid: string;
   readonly generation: number;
   readonly compiled: CompileResult;
+  /** Of each signal in the order of the spec; undefined where its server is not configured. */
+  readonly samplers: readonly (Sampler | undefined)[];
   /** When this process began to evaluate this generation, ms since the epoch. */
   readonly watchingSince: number;
   /** Instant of the newest tick, ms since the epoch. */
@@ -53,11 +56,12 @@ export interface SeenRelease {
   readonly startedAt: number | undefined;
 }
 
-/** `before` is the runtime of the same policy's former generation: what it saw and told stays seen and told. */
+/** `before` is the runtime that the same policy had so far: what it saw and told stays seen and told. */
 export function createRuntime(
   uid: string,
   generation: number,
   compiled: CompileResult,
+  samplers: PolicyRuntime["samplers"],
   now: number,
   before?: PolicyRuntime,
 ): PolicyRuntime {
@@ -66,6 +70,7 @@ export function createRuntime(
     uid,
     generation,
     compiled,
+    samplers,
     watchingSince: now,
     lastTickAt: undefined,
     undecided: false,

@@ -43,7 +43,7 @@ const compiled = {
 } as unknown as CompiledPolicy;
 
 function runtime(change: Partial<PolicyRuntime> = {}): PolicyRuntime {
-  return { ...createRuntime("u", 1, compiled, NOW), ...change };
+  return { ...createRuntime("u", 1, compiled, [], NOW), ...change };
 }
 
 const reasons = fc.constantFrom("Evaluating", "CannotEvaluate", "TargetOwned", "Suspended");

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../kube/clock.ts";
-import { runController } from "../../kube/controller.ts";
+import { runController, type WorkerCount } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
@@ -27,7 +27,7 @@ export interface RequestControllerOptions {
   readonly ports: RequestPorts;
   readonly requests: Store<RollbackRequest>;
   readonly deployments: Store<Deployment>;
-  readonly workers: number;
+  readonly workers: WorkerCount;
   readonly random: Random;
   readonly clock: Clock;
   readonly hooks: WorkQueueHooks;

@@ -50,7 +50,7 @@ export const SECOND: PlannedStep = { ...PLAN, name: "second", object: "Deploymen
 /** The plan of a request with this one step. */
 export const WHOLE_PLAN: RequestPlan = { digest: "d", steps: [PLAN] };
 
-export const ACTIONS = createActions({ stuckAfterMs: 60_000 });
+export const ACTIONS = createActions({ stuckAfterMs: () => 60_000 });
 
 const SPEC: RollbackRequestSpec = {
   reason: "5xx",
