@@ -1,4 +1,5 @@
 import type { OperatorConfig } from "./config/schema.ts";
+import { REQUESTS_BY_POLICY, requestPolicy } from "./controllers/policy/history.ts";
 import {
   POLICIES_BY_TARGET,
   policyTarget,
@@ -47,7 +48,9 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     return { type, store, reflector };
   }
 
-  const requests = cache(ROLLBACK_REQUESTS, { indexers: { [BY_TARGET]: requestTargets } });
+  const requests = cache(ROLLBACK_REQUESTS, {
+    indexers: { [BY_TARGET]: requestTargets, [REQUESTS_BY_POLICY]: requestPolicy },
+  });
   const policies = cache(ROLLBACK_POLICIES, { indexers: { [POLICIES_BY_TARGET]: policyTarget } });
   const ledgers = cache(ROLLBACK_LEDGERS);
   const deployments = cache(deploymentType, { transform: stripDeployment });

@@ -5,6 +5,7 @@ import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
+import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
@@ -107,17 +108,34 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     );
   }
 
+  const views = {
+    policies: caches.policies.store,
+    requests: caches.requests.store,
+    ledgers: caches.ledgers.store,
+    deployments: caches.deployments.store,
+    replicaSets: caches.replicaSets.store,
+  };
+
+  function runHistory(signal: AbortSignal): Promise<void> {
+    return runHistoryController(
+      {
+        ports: { client, clock, ...views },
+        random,
+        clock,
+        hooks: metrics.queueHooks("history"),
+        onError: onError("history"),
+      },
+      signal,
+    );
+  }
+
   function runPolicies(signal: AbortSignal): Promise<void> {
     return runPolicyController(
       {
         ports: {
           ...common,
+          ...views,
           servers,
-          policies: caches.policies.store,
-          requests: caches.requests.store,
-          ledgers: caches.ledgers.store,
-          deployments: caches.deployments.store,
-          replicaSets: caches.replicaSets.store,
           observer: policyObserver(log, metrics),
           get automaticRollbacksPer10Minutes() {
             return live.current.limits.automaticRollbacksPer10Minutes;
@@ -136,10 +154,10 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   return {
     client,
     caches,
-    /** Both loops, until the signal aborts. Only the leader may run them. */
+    /** All loops, until the signal aborts. Only the leader may run them. */
     async runControllers(signal: AbortSignal): Promise<void> {
       await caches.synced(signal);
-      await Promise.all([runRequests(signal), runPolicies(signal)]);
+      await Promise.all([runRequests(signal), runPolicies(signal), runHistory(signal)]);
     },
     async close(): Promise<void> {
       await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);

@@ -89,6 +89,10 @@ export const PolicySignal = z
   .meta(meta("A service level that is watched."));
 export type PolicySignal = z.output<typeof PolicySignal>;
 
+function kept(description: string) {
+  return z.int().min(1).max(1_000).default(10).meta(meta(description));
+}
+
 export const MatrixRow = z
   .object({
     name: dnsLabel("Name of the row, unique in the matrix."),
@@ -176,6 +180,17 @@ export const RollbackPolicySpec = z
       })
       .default({ cooldown: "30m", maxPerDay: 3, settle: "60s", maxBreachAge: "20m" })
       .meta(meta("What holds an automatic rollback back.")),
+    history: z
+      .object({
+        successful: kept("Finished requests that succeeded."),
+        failed: kept("Finished requests of every other phase."),
+      })
+      .default({ successful: 10, failed: 10 })
+      .meta(
+        meta(
+          "Finished requests of this policy that are kept; older ones are deleted. Requests with marks of Argo CD or Flux are never deleted.",
+        ),
+      ),
   })
   .meta(
     meta(

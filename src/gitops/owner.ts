@@ -20,6 +20,25 @@ export function gitOpsOwner(object: KubeObject): GitOpsOwner | undefined {
   return argoCdOwner(object) ?? fluxOwner(object);
 }
 
+/** Labels by which the tools know what they applied. */
+const GITOPS_LABELS = [
+  "argocd.argoproj.io/instance",
+  "app.kubernetes.io/instance",
+  "kustomize.toolkit.fluxcd.io/name",
+  "helm.toolkit.fluxcd.io/name",
+];
+
+/**
+ * Whether an object may be held by a Git repository, so that it would come back if it were deleted: any mark of a tool,
+ * also one that would not prove an owner.
+ */
+export function hasGitOpsMarks({ metadata }: Pick<KubeObject, "metadata">): boolean {
+  return (
+    metadata.annotations?.[TRACKING_ID] !== undefined ||
+    GITOPS_LABELS.some((label) => metadata.labels?.[label] !== undefined)
+  );
+}
+
 function argoCdOwner(object: KubeObject): GitOpsOwner | undefined {
   const id = object.metadata.annotations?.[TRACKING_ID];
   if (id === undefined) return undefined;

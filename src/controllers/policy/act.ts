@@ -6,10 +6,9 @@ import { cutText } from "../../kube/conditions.ts";
 import { isAlreadyExists } from "../../kube/errors.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { changeLedger } from "../ledger/ledger.ts";
+import { POLICY_LABEL } from "./history.ts";
 import type { PolicyPorts } from "./ports.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
-
-export const POLICY_LABEL = "rollback.llm-research-lab.io/policy";
 
 type RollbackDecision = Extract<Decision, { readonly kind: "Rollback" }>;
 

@@ -6,8 +6,8 @@ import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { isFinished } from "../request/phase.ts";
 
-/** How long a recorded request may take to appear before it counts as never made. */
-const CREATION_MS = 60_000;
+/** How long a recorded request may take to appear before it counts as never made, ms. */
+export const CREATION_MS = 60_000;
 
 export type FindRequest = (name: string) => RollbackRequest | undefined;
 
