@@ -31,7 +31,13 @@ export function backSentence(request: RollbackRequest): string {
       .join(", ");
   }
   const end = only?.status.after;
-  return end === undefined ? "rolled back" : `rolled back to ${endText(end)}`;
+  if (only === undefined || end === undefined) return "rolled back";
+  const asked = only.planned.to?.revision;
+  // Kubernetes gives a version that is deployed again a new number; people look for the one they asked for.
+  const { revision, images = [] } = end;
+  return asked === undefined || revision === undefined || asked === revision
+    ? `rolled back to ${endText(end)}`
+    : `rolled back to revision ${asked}, now revision ${revision} (${images.join(", ")})`;
 }
 
 /** What earlier steps changed and nobody takes back, for the message of a request that ends before its last step. */
