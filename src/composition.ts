@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { Agent } from "undici";
 import { createActions } from "./actions/registry.ts";
@@ -137,6 +138,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...views,
           servers,
           observer: policyObserver(log, metrics),
+          newId: randomUUID,
           get automaticRollbacksPer10Minutes() {
             return live.current.limits.automaticRollbacksPer10Minutes;
           },

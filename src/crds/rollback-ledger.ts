@@ -68,6 +68,7 @@ export type LedgerExecuted = z.output<typeof LedgerExecuted>;
 export const LedgerAutomatic = z
   .object({
     request: objectName("Name of the automatic request."),
+    uid: text("UID of the automatic request, once it acts.", 64).optional(),
     replicaSetUid: text("UID of the ReplicaSet that was live.", 64),
     podTemplateHash: PodTemplateHash,
     revision: z.int().meta(meta("Revision number of that release.")),

@@ -5,6 +5,8 @@ export interface RequestIdentity {
   readonly revision: number;
   /** 1 for the first automatic request of a release. */
   readonly attempt: number;
+  /** Makes the name one that cannot be foreseen. */
+  readonly salt?: string;
 }
 
 /** A label holds 63 characters: `-r`, up to 10 digits of revision, `-` and 16 hex digits are taken by the rest. */
@@ -15,13 +17,14 @@ const PREFIX_LENGTH = 63 - 2 - 10 - 1 - 16;
  * that decide the same thing create one object.
  */
 export function automaticRequestName(identity: RequestIdentity): string {
-  const { targetUid, targetName, replicaSetUid, revision, attempt } = identity;
+  const { targetUid, targetName, replicaSetUid, revision, attempt, salt } = identity;
   const readable = targetName
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .slice(0, PREFIX_LENGTH)
     .replaceAll(/^-+|-+$/g, "");
-  const hash = fnv1a64([targetUid, replicaSetUid, revision, attempt].join("/"));
+  const parts = [targetUid, replicaSetUid, revision, attempt, ...(salt === undefined ? [] : [salt])];
+  const hash = fnv1a64(parts.join("/"));
   return `${readable || "target"}-r${String(revision).replaceAll(/\D/g, "").slice(0, 10)}-${hash}`;
 }
 

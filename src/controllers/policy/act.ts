@@ -1,10 +1,12 @@
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { TargetKey } from "../../actions/action.ts";
 import type { Decision } from "../../decision/decide.ts";
+import { automaticRequestName } from "../../decision/request-name.ts";
 import { formatValue } from "../../decision/sentence.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { isAlreadyExists } from "../../kube/errors.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import { automaticRequestSpec, isRequestOf } from "../ledger/automatic.ts";
 import { changeLedger } from "../ledger/ledger.ts";
 import { POLICY_LABEL } from "./history.ts";
 import type { PolicyPorts } from "./ports.ts";
@@ -49,34 +51,67 @@ export async function recordAutomatic(
   return entry;
 }
 
-/** Creates the request of a recorded automatic rollback; finding it there already is success. */
+/**
+ * Creates the request of a recorded automatic rollback; finding it there already is success. Foreign: somebody else made
+ * another request under that name.
+ */
 export async function createRequest(
   ports: PolicyPorts,
   policy: RollbackPolicy,
   entry: LedgerAutomatic,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<"Made" | "Foreign"> {
   const { namespace = "", name } = policy.metadata;
+  const key = { namespace, name: entry.request };
   const row = policy.spec.matrix.find((each) => each.name === entry.trigger.row);
+  const spec = automaticRequestSpec(entry, row?.severity);
   try {
-    await ports.client.create(
-      ROLLBACK_REQUESTS,
-      {
-        metadata: { namespace, name: entry.request, labels: { [POLICY_LABEL]: name } },
-        spec: {
-          reason: entry.trigger.sentence ?? "",
-          policyRef: { name },
-          expect: { podTemplateHash: entry.podTemplateHash },
-          ...(row === undefined ? {} : { severity: row.severity }),
-          deadline: "30m",
-          dryRun: false,
-        },
-      },
-      { signal },
-    );
+    const metadata = { ...key, labels: { [POLICY_LABEL]: name } };
+    await ports.client.create(ROLLBACK_REQUESTS, { metadata, spec }, { signal });
+    return "Made";
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }
+  const found = await ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal });
+  return found !== undefined && isRequestOf(entry, found) ? "Made" : "Foreign";
+}
+
+/**
+ * Gives a recorded rollback that was not made yet another name, which nobody can foresee: names of first attempts follow
+ * from the release, so whoever may create requests could take them beforehand. Undefined when the ledger no longer
+ * holds it under the old name: another process was faster.
+ */
+export async function renameAutomatic(
+  ports: PolicyPorts,
+  target: TargetKey,
+  targetUid: string,
+  taken: LedgerAutomatic,
+  recent: RecentRollbacks,
+  signal: AbortSignal,
+): Promise<LedgerAutomatic | undefined> {
+  const attempt = taken.attempt + 1;
+  const request = automaticRequestName({
+    ...taken,
+    targetUid,
+    targetName: target.name,
+    attempt,
+    salt: ports.newId(),
+  });
+  let renamed: LedgerAutomatic | undefined;
+  const change = (before: RollbackLedgerSpec) => {
+    const index = before.automatic.findIndex(
+      (each) => each.request === taken.request && each.uid === undefined,
+    );
+    const entry = before.automatic[index];
+    renamed = entry === undefined ? undefined : { ...entry, attempt, request };
+    return renamed === undefined ? before : { ...before, automatic: before.automatic.with(index, renamed) };
+  };
+  await changeLedger(ports.client, target, change, signal);
+  if (renamed !== undefined) {
+    recent.release(taken.request);
+    recent.reserve(request, Date.parse(taken.at));
+  }
+  return renamed;
 }
 
 function automaticEntry(policy: RollbackPolicy, decision: RollbackDecision, now: number): LedgerAutomatic {

@@ -6,7 +6,7 @@ import { cutText } from "../../kube/conditions.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { isFinished } from "../request/phase.ts";
 import { BY_TARGET } from "../request/request-controller.ts";
-import { createRequest, recordAutomatic } from "./act.ts";
+import { createRequest, recordAutomatic, renameAutomatic } from "./act.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import { rollbackTarget, unmadeRequests, viewLedger, type FindRequest } from "./ledger-view.ts";
 import type { PolicyPorts } from "./ports.ts";
@@ -127,8 +127,8 @@ async function rollBack(
     signal,
   );
   if (entry === undefined) return;
-  await create(ports, context, entry, signal);
-  tell(ports, context, decision, "Rollback", decision.sentence, entry.request);
+  const request = await create(ports, context, entry, signal);
+  tell(ports, context, decision, "Rollback", decision.sentence, request);
 }
 
 /** A crash between ledger and request leaves an entry without an object. */
@@ -140,14 +140,29 @@ async function makeUnmade(ports: PolicyPorts, context: DecisionContext, signal: 
   }
 }
 
+/** Makes the request of an entry, under another name where somebody took the recorded one. Returns its name. */
 async function create(
   ports: PolicyPorts,
-  { policy, runtime }: DecisionContext,
+  { policy, runtime, recent, target, view }: DecisionContext,
   entry: LedgerAutomatic,
   signal: AbortSignal,
-): Promise<void> {
-  await createRequest(ports, policy, entry, signal);
-  runtime.made = new Set([...runtime.made, entry.request]);
+): Promise<string> {
+  let made: LedgerAutomatic | undefined = entry;
+  if ((await createRequest(ports, policy, entry, signal)) === "Foreign") {
+    made = await renameAutomatic(ports, target, view.uid, entry, recent, signal);
+    // Another process renamed it: the next tick finds the name in the ledger.
+    if (made === undefined) return entry.request;
+    ports.record({
+      type: "Warning",
+      reason: "RequestNameTaken",
+      action: "Decide",
+      note: `RollbackRequest ${entry.request} is not ours, although it has the name of the automatic rollback, which is made as ${made.request}: see who may create RollbackRequests in ${target.namespace}`,
+      regarding: policy,
+    });
+    await createRequest(ports, policy, made, signal);
+  }
+  runtime.made = new Set([...runtime.made, made.request]);
+  return made.request;
 }
 
 function finder(ports: PolicyPorts, target: TargetKey): FindRequest {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { LedgerAutomatic, LedgerExecuted, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { automaticRequestSpec } from "../ledger/automatic.ts";
 import { rollbackTarget, unmadeRequests, viewLedger } from "./ledger-view.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 14, 0, 0);
@@ -21,7 +22,7 @@ function automatic(request: string, ageMs = 10_000, change: Partial<LedgerAutoma
 }
 
 function executed(name: string, outcome: LedgerExecuted["outcome"]): LedgerExecuted {
-  return { name, uid: "u", specDigest: "d", at: new Date(NOW).toISOString(), outcome };
+  return { name, uid: `uid-of-${name}`, specDigest: "d", at: new Date(NOW).toISOString(), outcome };
 }
 
 function ledger(change: Partial<RollbackLedgerSpec> = {}): RollbackLedgerSpec {
@@ -31,7 +32,13 @@ function ledger(change: Partial<RollbackLedgerSpec> = {}): RollbackLedgerSpec {
 
 function requests(phases: Readonly<Record<string, string | undefined>>) {
   return (name: string) =>
-    name in phases ? ({ status: { phase: phases[name] } } as unknown as RollbackRequest) : undefined;
+    name in phases
+      ? ({
+          metadata: { name, uid: `uid-of-${name}` },
+          spec: automaticRequestSpec(automatic(name), "SEV1"),
+          status: { phase: phases[name] },
+        } as unknown as RollbackRequest)
+      : undefined;
 }
 
 const stateOf = (spec: RollbackLedgerSpec, find = requests({})) =>
@@ -54,13 +61,39 @@ describe("viewLedger", () => {
     ["Failed", "Applied"],
     ["Aborted", "Applied"],
   ] as const)("what acted has acted, whatever became of the object: %s", (outcome, state) => {
-    const spec = ledger({ automatic: [automatic("r1", 300_000)], executed: [executed("r1", outcome)] });
+    const entry = automatic("r1", 300_000, { uid: "uid-of-r1" });
+    const spec = ledger({ automatic: [entry], executed: [executed("r1", outcome)] });
     expect(stateOf(spec)).toBe(state);
     expect(stateOf(spec, requests({ r1: "Failed" }))).toBe(state);
   });
 
+  it.each([
+    ["another spec", { spec: { reason: "mine" } }],
+    ["one more member in the spec", { spec: { serviceAccountName: "other" } }],
+  ])("an object of that name with %s is not the automatic one", (_what, { spec: change }) => {
+    const squatter = (name: string) => {
+      const made = requests({ [name]: "Aborted" })(name);
+      return made && { ...made, spec: { ...made.spec, ...change } };
+    };
+    const made = ledger({ automatic: [automatic("r1")] });
+    expect(stateOf(made, squatter)).toBe("Open");
+    expect(unmadeRequests(made, squatter, NOW)).toHaveLength(1);
+    expect(unmadeRequests(made, requests({ r1: "Aborted" }), NOW)).toEqual([]);
+  });
+
+  it("what acted is known by its UID, not by its name", () => {
+    const squatter = executed("r1", "Failed");
+    const unbound = ledger({ automatic: [automatic("r1", 300_000)], executed: [squatter] });
+    expect(stateOf(unbound)).toBe("EndedUnapplied");
+    const bound = ledger({
+      automatic: [automatic("r1", 300_000, { uid: "ours" })],
+      executed: [squatter, { ...squatter, uid: "ours", outcome: "Started" }],
+    });
+    expect(stateOf(bound)).toBe("Open");
+  });
+
   it("counts rollbacks of all releases, and requests of the live one only", () => {
-    const other = automatic("r0", 300_000, { replicaSetUid: "rs-6", revision: 6 });
+    const other = automatic("r0", 300_000, { uid: "uid-of-r0", replicaSetUid: "rs-6", revision: 6 });
     const again = automatic("r2", 200_000, { revision: 5 });
     const spec = ledger({
       automatic: [other, again, automatic("r1")],
@@ -83,7 +116,12 @@ describe("viewLedger", () => {
 describe("unmadeRequests", () => {
   it("names what a crash may have lost, and nothing else", () => {
     const spec = ledger({
-      automatic: [automatic("old", 61_000), automatic("acted"), automatic("there"), automatic("lost")],
+      automatic: [
+        automatic("old", 61_000),
+        automatic("acted", 10_000, { uid: "uid-of-acted" }),
+        automatic("there"),
+        automatic("lost"),
+      ],
       executed: [executed("acted", "Started")],
     });
     expect(unmadeRequests(spec, requests({ there: undefined }), NOW).map(({ request }) => request)).toEqual([

@@ -4,6 +4,7 @@ import { lastKnownGood, type KnownGoodRevision } from "../../decision/known-good
 import type { Release } from "../../decision/release.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
+import { isRequestOf } from "../ledger/automatic.ts";
 import { isFinished } from "../request/phase.ts";
 
 /** How long a recorded request may take to appear before it counts as never made, ms. */
@@ -41,8 +42,8 @@ export function unmadeRequests(
 ): readonly LedgerAutomatic[] {
   return (ledger?.automatic ?? []).filter(
     (entry) =>
-      findRequest(entry.request) === undefined &&
-      !hasExecuted(ledger, entry) &&
+      requestOf(entry, findRequest) === undefined &&
+      !hasExecuted(entry) &&
       now - Date.parse(entry.at) < CREATION_MS,
   );
 }
@@ -53,9 +54,11 @@ function stateOf(
   findRequest: FindRequest,
   now: number,
 ): AutomaticRequest["state"] {
-  const executed = ledger?.executed.findLast(({ name }) => name === entry.request);
-  if (executed !== undefined) return executed.outcome === "Started" ? "Open" : "Applied";
-  const request = findRequest(entry.request);
+  if (hasExecuted(entry)) {
+    const executed = ledger?.executed.findLast(({ uid }) => uid === entry.uid);
+    return executed?.outcome === "Started" ? "Open" : "Applied";
+  }
+  const request = requestOf(entry, findRequest);
   if (request !== undefined) {
     if (!isFinished(request)) return "Open";
     return request.status?.phase === "Aborted" ? "Aborted" : "EndedUnapplied";
@@ -63,8 +66,15 @@ function stateOf(
   return now - Date.parse(entry.at) < CREATION_MS ? "Open" : "EndedUnapplied";
 }
 
-function hasExecuted(ledger: RollbackLedgerSpec | undefined, entry: LedgerAutomatic): boolean {
-  return ledger?.executed.some(({ name }) => name === entry.request) ?? false;
+/** The entry is bound to its object by the write that announces the act. */
+function hasExecuted(entry: LedgerAutomatic): boolean {
+  return entry.uid !== undefined;
+}
+
+/** Anybody may make an object of that name. */
+function requestOf(entry: LedgerAutomatic, findRequest: FindRequest): RollbackRequest | undefined {
+  const found = findRequest(entry.request);
+  return found !== undefined && isRequestOf(entry, found) ? found : undefined;
 }
 
 function isOf(entry: LedgerAutomatic, release: Release): boolean {

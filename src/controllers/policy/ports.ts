@@ -39,6 +39,8 @@ export interface PolicyPorts {
   readonly record: (event: EventRecord) => void;
   readonly observer: PolicyObserver;
   readonly automaticRollbacksPer10Minutes: number;
+  /** An id that nobody can foresee. */
+  readonly newId: () => string;
 }
 
 /** Index of the policy store: `namespace/Kind/name` of the target. */

@@ -104,6 +104,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     record: () => {},
     observer: { sampled: () => {}, decided: () => {} },
     automaticRollbacksPer10Minutes: options.cap ?? 5,
+    newId: () => "random",
   } as unknown as PolicyPorts;
   const memory: PolicyMemory = { runtimes: new Map(), recent: new RecentRollbacks(ledgers) };
 
@@ -186,7 +187,7 @@ function replicaSet(name: string, revision: number): ReplicaSet {
   return {
     metadata: {
       ...metadataOf(uid, uid),
-      labels: { "pod-template-hash": uid },
+      labels: { "pod-template-hash": `${name}${revision}` },
       annotations: { "deployment.kubernetes.io/revision": String(revision) },
       ownerReferences: [
         { apiVersion: "apps/v1", kind: "Deployment", name, uid: `d-${name}`, controller: true },

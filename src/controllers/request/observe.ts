@@ -1,6 +1,7 @@
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { isRequestOf } from "../ledger/automatic.ts";
 import { ledgerOf, readLedgers, targetsOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolveSteps } from "./resolve-steps.ts";
@@ -35,7 +36,7 @@ export async function observe(
     request,
     resolution,
     ledgers,
-    automatic: ledger?.automatic.find((entry) => entry.request === key.name),
+    automatic: ledger?.automatic.find((entry) => isRequestOf(entry, request)),
     twin: twinOf(request, resolution, ledger),
     killSwitch: ports.killSwitch(),
     plan: undefined,

@@ -3,6 +3,7 @@ import { addFinalizer } from "../../kube/finalizers.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
+import { bindAutomatic } from "../ledger/automatic.ts";
 import { recordExecuted } from "../ledger/changes.ts";
 import { changeLedger, targetHash } from "../ledger/ledger.ts";
 import { openStep } from "./journal.ts";
@@ -42,7 +43,7 @@ export async function announce(
   plan: RequestPlan,
   signal: AbortSignal,
 ): Promise<Situation> {
-  const { request, resolution } = situation;
+  const { request, resolution, automatic } = situation;
   const now = ports.clock.now();
   const { name, uid } = request.metadata;
   const entry = {
@@ -54,7 +55,12 @@ export async function announce(
   } as const;
   const [finalized, ledger] = await Promise.all([
     withFinalizer(ports, request, signal),
-    changeLedger(ports.client, resolution.target, (before) => recordExecuted(before, entry), signal),
+    changeLedger(
+      ports.client,
+      resolution.target,
+      (before) => bindAutomatic(recordExecuted(before, entry), automatic, uid),
+      signal,
+    ),
   ]);
   const activity: Activity = {
     phase: "Applying",
