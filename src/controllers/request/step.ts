@@ -204,7 +204,9 @@ async function endStep(
   if (next !== undefined) {
     const message = `${stepPrefix(request, index)}${end.state === "Skipped" ? `nothing to do: ${end.message}` : "done"}`;
     const activity: Activity = { phase: "Applying", reason: "Applying", message };
-    return writeRunning(ports, { ...situation, progress: undefined }, facts, activity, signal);
+    // What is known of this step says nothing of the next one.
+    const fresh = { ...situation, progress: undefined, replanned: undefined };
+    return writeRunning(ports, fresh, facts, activity, signal);
   }
   const after: ResolvedSituation["request"] = { ...request, status: { ...request.status, ...facts } };
   const activity: Activity = {
@@ -213,7 +215,9 @@ async function endStep(
     message: `${backSentence(after)}; verification pending`,
   };
   const all = { ...facts, ...timelineFacts(request, { completed: at }) };
-  return writeRunning(ports, situation, all, activity, signal);
+  // The look at one step does not tell how the objects of the others stand.
+  const progress = index === 0 ? situation.progress : undefined;
+  return writeRunning(ports, { ...situation, progress }, all, activity, signal);
 }
 
 function reportAct(
