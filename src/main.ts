@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { runOperator } from "./operator.ts";
 
 interface ListenAddress {
@@ -15,10 +15,11 @@ program
   .description("Watch RollbackPolicies and RollbackRequests and act on them.")
   .option("--kubeconfig <file>", "kubeconfig file; without it the pod's own ServiceAccount is used")
   .option("--config <file>", "configuration file of the operator; without it the defaults")
-  .option("--listen <host:port>", "address of /healthz, /readyz and /metrics", parseListen, {
-    host: "0.0.0.0",
-    port: 8080,
-  })
+  .addOption(
+    new Option("--listen <host:port>", "address of /healthz, /readyz and /metrics")
+      .argParser(parseListen)
+      .default({ host: "0.0.0.0", port: 8080 }, "0.0.0.0:8080"),
+  )
   .action(async (options: { kubeconfig?: string; config?: string; listen: ListenAddress }) => {
     process.exitCode = await runOperator(options);
   });

@@ -29,7 +29,7 @@ export function decideVerification({ request, progress, verification }: Situatio
     return wait(
       "Verifying",
       "Verifying",
-      `${back}; verifying until ${until}: ${names}`,
+      `${back}; verifying until ${until} UTC: ${names}`,
       Math.max(0, verification.nextAt - now),
     );
   }
