@@ -1,6 +1,9 @@
 import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
 import type { PlannedStep, StepEnd } from "../crds/rollback-request.ts";
 import type { KubeClient } from "../kube/client.ts";
+import type { Right } from "../kube/right.ts";
+
+export type { Right } from "../kube/right.ts";
 
 /** An object that a step writes; also the key of its lock and of its ledger. */
 export interface TargetKey {
@@ -8,15 +11,6 @@ export interface TargetKey {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-}
-
-/** A right that the executor needs. Without an optional one the plan says what stayed unchecked. */
-export interface Right {
-  readonly apiGroup: string;
-  readonly resource: string;
-  readonly verb: string;
-  /** Restricts the right to one object; absent for lists. */
-  readonly name?: string;
 }
 
 /** What earlier steps of the same request make of the object of a later one. */

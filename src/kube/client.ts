@@ -1,5 +1,6 @@
 import type { NewObject, KubeObject, ObjectKey, ResourceType } from "./objects.ts";
 import type { Patch } from "./patch.ts";
+import type { RawAnswer } from "./raw-answer.ts";
 import type { WatchEvent } from "./watch.ts";
 
 /** What every call takes. */
@@ -69,6 +70,14 @@ export interface DeleteOptions extends CallOptions {
   readonly propagation?: "Background" | "Foreground" | "Orphan" | undefined;
 }
 
+export interface PodGetOptions {
+  readonly signal: AbortSignal;
+  /** For the whole answer, ms. */
+  readonly deadlineMs: number;
+  /** How much of the body is read, bytes. */
+  readonly maxBytes: number;
+}
+
 /** What canI asks about, as in resourceAttributes. */
 export interface AccessAttributes {
   readonly namespace?: string;
@@ -125,6 +134,12 @@ export interface KubeClient {
   delete(type: ResourceType, key: ObjectKey, options: DeleteOptions): Promise<void>;
   /** Whether this identity (the impersonated one, after `as`) may do something, by SelfSubjectAccessReview. */
   canI(attributes: AccessAttributes, options: CallOptions): Promise<AccessAnswer>;
+  /**
+   * One plain GET to a port of a pod through the API server's `pods/proxy`, without credentials of ours: those end at
+   * the API server. Redirects are not followed, nothing is tried again. The answer is whoever's came: the
+   * application's, or the API server's own where it did not reach the pod. `path` is checked by checkProbePath.
+   */
+  getFromPod(pod: ObjectKey, port: number, path: string, options: PodGetOptions): Promise<RawAnswer>;
   /** Raw GET of a path, for proxies and version endpoints: JSON, or text when the answer is not JSON. */
   getPath(path: string, query: Readonly<Record<string, string>>, options: CallOptions): Promise<unknown>;
 }

@@ -234,3 +234,64 @@ describe("repeats", () => {
     expect(server.requests).toHaveLength(requests);
   });
 });
+
+describe("a GET to a pod", () => {
+  const limits = { ...call, deadlineMs: 2_000, maxBytes: 8 };
+  const ask = (path = "/health?full=1") =>
+    client.getFromPod({ namespace: "n", name: "web-1" }, 8080, path, limits);
+
+  it("goes through the API server as the account, and is given back as it came", async () => {
+    server.script(json(418, "tea", { "x-app": "1" }));
+
+    const answer = await client
+      .as({ namespace: "n", name: "rollback-executor" })
+      .getFromPod({ namespace: "n", name: "web-1" }, 8080, "/health?full=1", limits);
+
+    expect(last().at).toBe("GET /api/v1/namespaces/n/pods/web-1%3A8080/proxy/health");
+    expect(last().query).toBe("full=1");
+    expect(server.requests.at(-1)?.headers["impersonate-user"]).toBe(
+      "system:serviceaccount:n:rollback-executor",
+    );
+    expect(answer).toMatchObject({ code: 418, headers: { "x-app": "1" }, end: "Whole" });
+    expect(Buffer.from(answer.body).toString()).toBe('"tea"');
+  });
+
+  it("is sent once, whatever the answer", async () => {
+    server.script(status(503, "ServiceUnavailable", "not now"));
+
+    expect(await ask()).toMatchObject({ code: 503, end: "Cut" });
+    expect(server.requests).toHaveLength(1);
+
+    server.script(reset("before headers"));
+    await expect(ask()).rejects.toMatchObject({ reason: "ConnectionLost" });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("is cut at its bound to the byte", async () => {
+    server.script(
+      (response) => void response.end("12345678"),
+      (response) => void response.end("123456789"),
+    );
+
+    expect(await ask()).toMatchObject({ end: "Whole" });
+    const cut = await ask();
+    expect(cut.end).toBe("Cut");
+    expect(Buffer.from(cut.body).toString()).toBe("12345678");
+  });
+
+  it("ends when its caller gives up, and never leaves for a crooked path", async () => {
+    const abort = new AbortController();
+    server.script((response) => {
+      response.write("1");
+      abort.abort();
+    });
+    const given = client.getFromPod({ namespace: "n", name: "web-1" }, 80, "/", {
+      ...limits,
+      signal: abort.signal,
+    });
+
+    await expect(given).rejects.toMatchObject({ reason: "Aborted" });
+    await expect(ask("/../../nodes")).rejects.toMatchObject({ reason: "BadName" });
+    expect(server.requests).toHaveLength(1);
+  });
+});

@@ -6,6 +6,7 @@ import type {
   KubeClient,
   ListOptions,
   PatchOptions,
+  PodGetOptions,
   WatchOptions,
   WriteOptions,
 } from "./client.ts";
@@ -20,12 +21,13 @@ import {
   type ResourceType,
 } from "./objects.ts";
 import { checkRawPath, collectionPath, collectionTarget, objectPath, targetOf } from "./paths.ts";
+import { checkProbePath } from "./probe-path.ts";
 import { listPages, collectPages } from "./list.ts";
 import { impersonationHeaders } from "./impersonation.ts";
 import { patchBody, type Patch } from "./patch.ts";
 import type { ResourceCall, Transport } from "./transport.ts";
 import { decodeWatch } from "./watch.ts";
-import { selfSubjectAccessReviewType, type SelfSubjectAccessReview } from "./well-known.ts";
+import { podType, selfSubjectAccessReviewType, type SelfSubjectAccessReview } from "./well-known.ts";
 
 type Headers = readonly (readonly [string, string])[];
 
@@ -207,6 +209,24 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     return { allowed: status?.allowed === true, reason: status?.reason || status?.evaluationError || "" };
   }
 
+  async function getFromPod(pod: ObjectKey, port: number, path: string, options: PodGetOptions) {
+    const { signal, deadlineMs, maxBytes } = options;
+    const target = `${targetOf(podType, pod)} port ${port}`;
+    const name = `${pod.name}:${port}`;
+    const call = {
+      method: "GET",
+      path: `${objectPath(podType, { ...pod, name }, "proxy")}${checkProbePath(path)}`,
+      headers: [...headers, ["accept", "*/*"]],
+      idempotent: true,
+      verb: "get",
+      resource: "pods/proxy",
+      target,
+      signal,
+      deadlineMs,
+    } as const;
+    return transport.exchange(call, maxBytes);
+  }
+
   function getPath(
     path: string,
     query: Readonly<Record<string, string>>,
@@ -241,6 +261,7 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     patch,
     delete: remove,
     canI,
+    getFromPod,
     getPath,
   };
 }

@@ -26,6 +26,15 @@ export interface Container {
     readonly secretRef?: NameRef;
     readonly [field: string]: unknown;
   }[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly containerPort: number;
+    /** Absent means TCP. */
+    readonly protocol?: string;
+    readonly [field: string]: unknown;
+  }[];
+  /** Of an init container: `Always` makes it a sidecar. */
+  readonly restartPolicy?: string;
   readonly volumeMounts?: readonly {
     readonly name: string;
     readonly mountPath: string;
@@ -109,6 +118,7 @@ export interface Pod extends KubeObject {
     readonly reason?: string;
     readonly message?: string;
     readonly startTime?: string;
+    readonly podIP?: string;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;

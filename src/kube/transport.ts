@@ -6,6 +6,7 @@ import type { Clock, Random } from "./clock.ts";
 import type { ClusterCredentials } from "./credentials.ts";
 import { errorMessage, KubeError } from "./errors.ts";
 import { DeadlineError, errorFromFailure, localError } from "./network-failure.ts";
+import { readRawAnswer, type RawAnswer } from "./raw-answer.ts";
 import { readBody } from "./response-body.ts";
 import { errorFromAnswer, parseRetryAfter, type RequestIdentity } from "./status-answer.ts";
 
@@ -66,6 +67,11 @@ export interface Transport {
   request(request: TransportRequest): Promise<unknown>;
   /** The bytes of a watch. One attempt; the deadline covers the wait for headers only. */
   stream(request: TransportRequest): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Any answer, success or not, with at most `maxBytes` of its body. One attempt. An answer that began before the
+   * deadline is given back as far as it came; throws KubeError when none did.
+   */
+  exchange(request: TransportRequest, maxBytes: number): Promise<RawAnswer>;
   close(): Promise<void>;
 }
 
@@ -203,7 +209,30 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  return { request, stream, close: () => agents.close() };
+  async function exchange(request: TransportRequest, maxBytes: number): Promise<RawAnswer> {
+    const { verb, resource } = request;
+    const deadlineMs = request.deadlineMs ?? 15_000;
+    const link = linkAbort(request.signal);
+    const timer = clock.setTimer(deadlineMs, () => link.abort(new DeadlineError(deadlineMs)));
+    const started = clock.monotonic();
+    let code = 0;
+    try {
+      const response = await send(request, link.signal, deadlineMs);
+      code = response.statusCode;
+      const answer = await readRawAnswer(response, maxBytes, link.signal);
+      return { ...answer, elapsedMs: clock.monotonic() - started };
+    } catch (failure) {
+      throw failure instanceof KubeError
+        ? failure
+        : errorFromFailure(identityOf(request), failure, link.signal);
+    } finally {
+      timer.cancel();
+      link.unlink();
+      options.onRequest?.({ verb, resource, code, seconds: (clock.monotonic() - started) / 1_000 });
+    }
+  }
+
+  return { request, stream, exchange, close: () => agents.close() };
 }
 
 async function* streamBody(

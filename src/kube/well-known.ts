@@ -95,6 +95,24 @@ export interface ServiceAccount extends KubeObject {
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
 }
 
+export interface Service extends KubeObject {
+  readonly spec: {
+    /** Absent: its endpoints are made by somebody else. */
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly type?: string;
+    readonly ports?: readonly {
+      readonly name?: string;
+      readonly port: number;
+      /** Number, or name of a container's port; absent means `port`. */
+      readonly targetPort?: number | string;
+      /** Absent means TCP. */
+      readonly protocol?: string;
+      readonly [field: string]: unknown;
+    }[];
+    readonly [field: string]: unknown;
+  };
+}
+
 export interface PersistentVolumeClaim extends KubeObject {
   readonly spec: {
     readonly storageClassName?: string;
@@ -188,6 +206,12 @@ export const serviceAccountType = defineResource<ServiceAccount>({
   apiVersion: "v1",
   kind: "ServiceAccount",
   plural: "serviceaccounts",
+  namespaced: true,
+});
+export const serviceType = defineResource<Service>({
+  apiVersion: "v1",
+  kind: "Service",
+  plural: "services",
   namespaced: true,
 });
 export const persistentVolumeClaimType = defineResource<PersistentVolumeClaim>({
