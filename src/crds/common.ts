@@ -36,6 +36,14 @@ export function duration(description: string, ...rules: readonly CelRule[]) {
     .meta(meta(`${description} Units: h, m, s, ms.`, rules.length > 0 ? cel(...rules) : {}));
 }
 
+/** A duration within bounds, both included, written as durations themselves. */
+export function limitedDuration(description: string, atLeast: string, atMost: string) {
+  return duration(description, {
+    rule: `duration(self) >= duration('${atLeast}') && duration(self) <= duration('${atMost}')`,
+    message: `must be between ${atLeast} and ${atMost}`,
+  });
+}
+
 /** The name of an object or of an entry: a DNS label, as it becomes part of label values. */
 export function dnsLabel(description: string) {
   return z

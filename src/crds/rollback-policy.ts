@@ -6,6 +6,7 @@ import {
   decimal,
   dnsLabel,
   duration,
+  limitedDuration,
   listMap,
   meta,
   objectName,
@@ -18,6 +19,8 @@ import {
 import { Verification } from "./verification.ts";
 
 const selector = (description: string) => text(description, 4096).min(1);
+
+const WINDOW = "Range of `rate()`; at least four scrape intervals of the server.";
 
 export const PrometheusSource = z
   .object({
@@ -34,7 +37,7 @@ export const PrometheusSource = z
       .object({
         bad: selector("Vector selector of the counter of failed requests."),
         total: selector("Vector selector of the counter of all requests."),
-        window: duration("Range of `rate()`; at least four scrape intervals of the server."),
+        window: limitedDuration(WINDOW, "1s", "24h"),
       })
       .optional()
       .meta(meta("Share of failed requests, 0 to 1.")),
@@ -42,7 +45,7 @@ export const PrometheusSource = z
       .object({
         quantile: decimal('The quantile, between 0 and 1, such as "0.95".'),
         histogram: selector("Name or selector of a classic histogram, without `_bucket`."),
-        window: duration("Range of `rate()`; at least four scrape intervals of the server."),
+        window: limitedDuration(WINDOW, "1s", "24h"),
       })
       .optional()
       .meta(meta("Quantile of a histogram.")),
@@ -101,7 +104,11 @@ export const MatrixRow = z
         signal: dnsLabel("Name of a signal of this policy."),
         above: decimal("The row breaches while the signal is above this value.").optional(),
         below: decimal("The row breaches while the signal is below this value.").optional(),
-        for: duration("How long every evaluation must breach before the row fires.").default("0s"),
+        for: limitedDuration(
+          "How long every evaluation must breach before the row fires.",
+          "0s",
+          "24h",
+        ).default("0s"),
       })
       .meta(
         meta(
@@ -135,8 +142,10 @@ export const RollbackPolicySpec = z
       rule: "duration(self) >= duration('1s') && duration(self) <= duration('1h')",
       message: "must be between 1s and 1h",
     }).default("15s"),
-    bake: duration(
+    bake: limitedDuration(
       "How long a release must be complete, with every row Ok and with traffic, to become known good.",
+      "1s",
+      "720h",
     ).default("10m"),
     signals: z
       .array(PolicySignal)
@@ -155,7 +164,11 @@ export const RollbackPolicySpec = z
       ),
     attribution: z
       .object({
-        lookback: duration("A release older than this is never rolled back automatically.").default("60m"),
+        lookback: limitedDuration(
+          "A release older than this is never rolled back automatically.",
+          "1s",
+          "720h",
+        ).default("60m"),
       })
       .default({ lookback: "60m" })
       .meta(meta("When the last release is held responsible for a breach.")),
@@ -195,10 +208,21 @@ export const RollbackPolicySpec = z
   .meta(
     meta(
       "What to watch, when to act, how to know that it helped.",
-      cel({
-        rule: "self.matrix.all(row, self.signals.exists(signal, signal.name == row.when.signal))",
-        message: "every row's `when.signal` must be the name of a signal of this policy",
-      }),
+      cel(
+        {
+          rule: "self.matrix.all(row, self.signals.exists(signal, signal.name == row.when.signal))",
+          message: "every row's `when.signal` must be the name of a signal of this policy",
+        },
+        {
+          rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || self.signals.exists(signal, signal.name == check.signal.name))",
+          message: "every signal check of `verification` must name a signal of this policy",
+        },
+        {
+          rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || has(check.signal.above) || has(check.signal.below) || self.matrix.exists(row, row.when.signal == check.signal.name))",
+          message:
+            "a signal check of `verification` needs `above` or `below`, or a row of the matrix about its signal",
+        },
+      ),
     ),
   );
 export type RollbackPolicySpec = z.output<typeof RollbackPolicySpec>;

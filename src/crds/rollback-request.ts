@@ -5,7 +5,7 @@ import {
   cel,
   Conditions,
   dnsLabel,
-  duration,
+  limitedDuration,
   listMap,
   meta,
   objectName,
@@ -68,7 +68,9 @@ export type WorkloadStep = z.output<typeof WorkloadStep>;
 export const RequestStep = z
   .object({
     name: dnsLabel("Name of the step, unique in the request."),
-    timeout: duration("How long the step may take until the old version runs.").default("5m"),
+    timeout: limitedDuration("How long the step may take until the old version runs.", "1s", "24h").default(
+      "5m",
+    ),
     workload: WorkloadStep.optional(),
   })
   .meta(
@@ -111,7 +113,7 @@ export const RollbackRequestSpec = z
         meta("The live state that is meant to go away. The request is refused if something else is live."),
       ),
     dryRun: z.boolean().default(false).meta(meta("Plan and preflight only; nothing is changed.")),
-    deadline: duration("From the first act to the end of the last step.").default("30m"),
+    deadline: limitedDuration("From the first act to the end of the last step.", "1s", "24h").default("30m"),
     verification: Verification.optional(),
   })
   .meta(
@@ -125,6 +127,10 @@ export const RollbackRequestSpec = z
         {
           rule: "has(self.policyRef) || (has(self.steps) && self.steps.all(s, !has(s.workload) || has(s.workload.name)))",
           message: "must have `policyRef`, or `steps` whose `workload` has `kind` and `name`",
+        },
+        {
+          rule: "has(self.policyRef) || !has(self.verification) || !has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal))",
+          message: "a `signal` check needs `policyRef`: signals are those of a policy",
         },
       ),
     ),

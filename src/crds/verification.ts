@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cel, decimal, dnsLabel, duration, listMap, meta } from "./common.ts";
+import { cel, decimal, dnsLabel, duration, limitedDuration, listMap, meta } from "./common.ts";
 
 const ExactlyOneCheck = cel({
   rule: "[has(self.pods), has(self.signal), has(self.version)].filter(x, x).size() == 1",
@@ -44,8 +44,10 @@ export type VerificationCheck = z.output<typeof VerificationCheck>;
 
 export const Verification = z
   .object({
-    settle: duration("Time after the last step before anything is judged.").default("10s"),
-    soak: duration("Time over which every check is sampled.").default("60s"),
+    settle: limitedDuration("Time after the last step before anything is judged.", "0s", "24h").default(
+      "10s",
+    ),
+    soak: limitedDuration("Time over which every check is sampled.", "1s", "24h").default("60s"),
     interval: duration("Time between two samples of a check.", {
       rule: "duration(self) >= duration('1s')",
       message: "must be at least 1s",
@@ -61,5 +63,13 @@ export const Verification = z
         ),
       ),
   })
-  .meta(meta("How it is proved that the rollback helped."));
+  .meta(
+    meta(
+      "How it is proved that the rollback helped.",
+      cel({
+        rule: "duration(self.interval) <= duration(self.soak)",
+        message: "`interval` must not be longer than `soak`: set a shorter interval or a longer soak",
+      }),
+    ),
+  );
 export type Verification = z.output<typeof Verification>;

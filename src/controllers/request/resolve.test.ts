@@ -135,4 +135,45 @@ describe("what a request means", () => {
       message: expect.stringContaining("once and twice"),
     });
   });
+
+  describe("is refused before anything is done when a check could never give a verdict:", () => {
+    const checking = (signal: { readonly name: string; readonly below?: string }, withPolicy = true) =>
+      requestOf({
+        spec: {
+          ...(withPolicy ? { policyRef: { name: "api" } } : {}),
+          verification: { settle: "1s", soak: "9s", interval: "3s", checks: [{ name: "c", signal }] },
+        },
+      });
+    const refusal = (request: RollbackRequest, policy?: RollbackPolicy) =>
+      resolve({ request, policy, defaultExecutor: "default", actions: ACTIONS });
+
+    it.each([
+      ["no policy", checking({ name: "errors" }, false), undefined, "check c needs policyRef"],
+      [
+        "no such signal",
+        checking({ name: "error-rate", below: "1" }),
+        policyOf(),
+        "check c: RollbackPolicy api has no signal error-rate, only errors, latency",
+      ],
+      ["no bound", checking({ name: "latency" }), policyOf(), "check c: set above or below"],
+    ] as const)("%s", (_, request, policy, message) => {
+      expect(refusal(request, policy)).toMatchObject({
+        kind: "Refused",
+        reason: "CannotEvaluate",
+        message: expect.stringContaining(message),
+      });
+    });
+
+    it("not once it was accepted: the policy may have changed since", () => {
+      const request = accepted(checking({ name: "errors" }), policyOf());
+      const edited = policyOf({ signals: [policyOf().spec.signals[1]] });
+
+      expect(resolve({ request, policy: edited, defaultExecutor: "default", actions: ACTIONS }).kind).toBe(
+        "Resolved",
+      );
+      expect(resolve({ request, policy: undefined, defaultExecutor: "default", actions: ACTIONS }).kind).toBe(
+        "Resolved",
+      );
+    });
+  });
 });

@@ -62,13 +62,17 @@ export function resolve(input: ResolveInput): Resolution {
     const message = "no ServiceAccount to act as: set serviceAccountName in the request or in its policy";
     return { ...refused("ExecutorNotSet", message), target };
   }
+  const verification = resolveVerification(input);
+  const unmeasurable =
+    copied === undefined ? unmeasurableCheck(verification.verification.checks, policy) : undefined;
+  if (unmeasurable !== undefined) return { ...refused("CannotEvaluate", unmeasurable), target };
   return {
     kind: "Resolved",
     serviceAccountName,
     steps,
     target,
     policyTarget,
-    ...resolveVerification(input),
+    ...verification,
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
     specDigest: digestOf(request.spec),
   };
@@ -95,6 +99,30 @@ function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, 
     verification: { ...verification, checks },
     signals: signals.filter(({ name }) => checks.some(({ signal }) => signal?.name === name)),
   };
+}
+
+/**
+ * What is wrong with a signal check that could never give a verdict, said before anything is done. Not for checks that
+ * were copied at acceptance: then it is too late, and they are Inconclusive.
+ */
+function unmeasurableCheck(
+  checks: readonly VerificationCheck[],
+  policy: RollbackPolicy | undefined,
+): string | undefined {
+  for (const { name, signal } of checks) {
+    if (signal === undefined) continue;
+    const title = `check ${name}`;
+    if (policy === undefined)
+      return `${title} needs policyRef: signal ${signal.name} is measured for a policy only`;
+    const known = policy.spec.signals.map((each) => each.name);
+    if (!known.includes(signal.name)) {
+      return `${title}: RollbackPolicy ${policy.metadata.name} has no signal ${signal.name}, only ${known.join(", ")}`;
+    }
+    if (signal.above === undefined && signal.below === undefined) {
+      return `${title}: set above or below, as no row of RollbackPolicy ${policy.metadata.name} is about signal ${signal.name}`;
+    }
+  }
+  return undefined;
 }
 
 /** Pods, version, and each signal that a row names. */
