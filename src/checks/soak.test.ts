@@ -7,7 +7,9 @@ const times = { finishedAt: 1_000, settleMs: 10_000, soakMs: 60_000, intervalMs:
 const soak = soakOf("errors", 0, times);
 
 const sample = (outcome: CheckSample["outcome"]): CheckSample => ({ outcome, value: outcome });
-const samples = fc.array(fc.constantFrom("Pass" as const, "Fail" as const, "NoVerdict" as const).map(sample));
+const samples = fc.array(
+  fc.constantFrom("Pass" as const, "Fail" as const, "NoVerdict" as const, "Unsettled" as const).map(sample),
+);
 
 describe("soak", () => {
   it("begins when the check's window lies wholly after the rollback", () => {
@@ -20,6 +22,7 @@ describe("soak", () => {
       name: "pods",
       startAt: 11_000,
       endAt: 31_000,
+      patience: 1,
     });
   });
 
@@ -48,6 +51,40 @@ describe("soak", () => {
           expect(taken.at(-1)?.outcome).toBe("Pass");
         }
       }),
+    );
+  });
+
+  it.each([
+    ["one in the middle", "Pass Unsettled Pass Pass Pass Pass Pass", "Passed"],
+    ["a third of the soak", "Pass Unsettled Unsettled Pass Pass Pass Pass", "Passed"],
+    ["more than a third of it", "Pass Unsettled Unsettled Unsettled", "Failed"],
+    ["more than a third, with gaps in the data", "Unsettled NoVerdict Unsettled Unsettled", "Failed"],
+    ["several short times", "Unsettled Unsettled Pass Unsettled Unsettled Pass Pass", "Passed"],
+    ["one at the end: looked at again", "Pass Pass Pass Pass Pass Pass Unsettled", "Pending"],
+    ["one at the end, settled since", "Pass Pass Pass Pass Pass Pass Unsettled Pass", "Passed"],
+    ["too few others: more are taken", "Pass Unsettled Pass", "Pending"],
+  ] as const)("bears what is bad for a short time only: %s", (_, outcomes, outcome) => {
+    const taken = outcomes.split(" ").map((each) => sample(each as CheckSample["outcome"]));
+
+    expect(judge({ soak, samples: taken }, soak.endAt).outcome).toBe(outcome);
+  });
+
+  it("ends: whatever comes, it is judged soon after its end", () => {
+    const until = soak.patience + 4;
+    fc.assert(
+      fc.property(
+        fc.array(
+          samples.map((taken) => taken[0] ?? sample("Unsettled")),
+          { minLength: until * until },
+        ),
+        (taken) => {
+          const outcomes = taken.map(
+            (_, index) => judge({ soak, samples: taken.slice(0, index) }, soak.endAt).outcome,
+          );
+
+          expect(outcomes.some((outcome) => outcome !== "Pending")).toBe(true);
+        },
+      ),
     );
   });
 

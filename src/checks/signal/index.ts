@@ -19,6 +19,8 @@ export interface SignalSource {
 export function signalCheck(source: SignalSource): Check<SignalSpec> {
   return {
     kind: "signal",
+    // Signals are measured by the operator itself.
+    requiredRights: () => [],
     windowMs({ name }, signals) {
       const signal = signals.find((each) => each.name === name);
       return signal === undefined ? 0 : source.lookbackMs(signal);

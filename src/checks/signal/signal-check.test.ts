@@ -17,8 +17,7 @@ const errors: PolicySignal = {
 const context = {
   executor: {} as KubeClient,
   namespace: "shop",
-  workload: "web",
-  expected: { revision: 1, name: "web-h", uid: "u", podTemplateHash: "h", images: [] },
+  restored: undefined,
   signals: [errors],
   now: 1_000,
   signal: new AbortController().signal,

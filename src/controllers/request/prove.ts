@@ -43,19 +43,14 @@ function checkContext(
 ): CheckContext {
   const { namespace = "" } = request.metadata;
   const index = resolution.steps.findIndex(({ action }) => action.makesRelease);
-  const end = request.status?.steps?.[index]?.after ?? request.status?.plan?.steps[index]?.to;
-  const expected = revisionOf(end);
+  const revision = revisionOf(
+    request.status?.steps?.[index]?.after ?? request.status?.plan?.steps[index]?.to,
+  );
   const workload = resolution.steps[index]?.targets[0]?.name;
-  if (expected === undefined || workload === undefined) {
-    throw new TypeError(
-      `RollbackRequest ${request.metadata.name} restored no workload that could be checked`,
-    );
-  }
   return {
     executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
     namespace,
-    workload,
-    expected,
+    restored: revision === undefined || workload === undefined ? undefined : { workload, revision },
     signals: resolution.signals,
     now,
     signal,
