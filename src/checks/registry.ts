@@ -2,26 +2,41 @@ import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { VerificationCheck } from "../crds/verification.ts";
 import { cutText } from "../kube/conditions.ts";
 import { errorMessage, isForbidden } from "../kube/errors.ts";
-import { noVerdict, type CheckContext, type CheckSample } from "./check.ts";
+import type { Right } from "../kube/right.ts";
+import { noVerdict, type Check, type CheckContext, type CheckSample } from "./check.ts";
+import { httpCheck } from "./http/index.ts";
 import { podsCheck } from "./pods/index.ts";
 import { signalCheck, type SignalSource } from "./signal/index.ts";
+import { smokeCheck } from "./smoke/index.ts";
 import { versionCheck } from "./version/index.ts";
 
-/** Every kind of check behind one door. */
+/** Every kind of check behind one door. What a sample means over time is told by soak.ts. */
 export interface Checks {
+  requiredRights(check: VerificationCheck, workload: string): readonly Right[];
   windowMs(check: VerificationCheck, signals: readonly PolicySignal[]): number;
+  /** Takes one sample. Throws KubeError when the API server fails; a right that is missing is no verdict. */
   sample(check: VerificationCheck, context: CheckContext): Promise<CheckSample>;
 }
 
+type Kind = Exclude<keyof VerificationCheck, "name">;
+type Kinds = { readonly [K in Kind]: Check<NonNullable<VerificationCheck[K]>> };
+
 export function createChecks(source: SignalSource): Checks {
-  const signal = signalCheck(source);
+  const kinds: Kinds = {
+    pods: podsCheck,
+    http: httpCheck,
+    smoke: smokeCheck,
+    signal: signalCheck(source),
+    version: versionCheck,
+  };
   return {
-    windowMs(check, signals) {
-      return check.signal === undefined ? 0 : signal.windowMs(check.signal, signals);
-    },
+    requiredRights: (check, workload) =>
+      withKind(kinds, check, (kind, spec) => kind.requiredRights(spec, workload)) ?? [],
+    windowMs: (check, signals) => withKind(kinds, check, (kind, spec) => kind.windowMs(spec, signals)) ?? 0,
     async sample(check, context) {
       try {
-        return await sampleKind(check, context, signal);
+        const sample = await withKind(kinds, check, (kind, spec) => kind.sample(spec, context));
+        return sample ?? noVerdict("this version of the operator does not know this check");
       } catch (error) {
         // An executor that lost its rights proves neither health nor its lack.
         if (!isForbidden(error)) throw error;
@@ -31,13 +46,16 @@ export function createChecks(source: SignalSource): Checks {
   };
 }
 
-async function sampleKind(
+/** Calls `use` with the kind of the check and its spec; undefined for a check of an unknown kind. */
+function withKind<R>(
+  kinds: Kinds,
   check: VerificationCheck,
-  context: CheckContext,
-  signal: ReturnType<typeof signalCheck>,
-): Promise<CheckSample> {
-  if (check.pods !== undefined) return podsCheck.sample(check.pods, context);
-  if (check.version !== undefined) return versionCheck.sample(check.version, context);
-  if (check.signal !== undefined) return signal.sample(check.signal, context);
-  return noVerdict("this version of the operator does not know this check");
+  use: <Spec>(kind: Check<Spec>, spec: Spec) => R,
+): R | undefined {
+  if (check.pods !== undefined) return use(kinds.pods, check.pods);
+  if (check.http !== undefined) return use(kinds.http, check.http);
+  if (check.smoke !== undefined) return use(kinds.smoke, check.smoke);
+  if (check.signal !== undefined) return use(kinds.signal, check.signal);
+  if (check.version !== undefined) return use(kinds.version, check.version);
+  return undefined;
 }

@@ -18,6 +18,8 @@ export function structuralSchema(schema: z.ZodType): JsonObject {
 function convert(node: JsonObject): JsonObject {
   const out: Record<string, Json> = {};
   for (const [key, value] of Object.entries(node)) {
+    // Kubernetes says "integer or string" by its extension alone; what each may be is a matter of CEL.
+    if (key === "anyOf" && node["x-kubernetes-int-or-string"] === true) continue;
     if (FORBIDDEN.has(key) || value === undefined) continue;
     // zod forbids unknown members; the API server prunes them instead.
     if (key === "additionalProperties" && (value === false || "properties" in node)) continue;

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { cel, decimal, dnsLabel, duration, limitedDuration, listMap, meta } from "./common.ts";
+import { HttpCheck, SmokeCheck } from "./pod-checks.ts";
 
 const ExactlyOneCheck = cel({
-  rule: "[has(self.pods), has(self.signal), has(self.version)].filter(x, x).size() == 1",
-  message: "must have exactly one of `pods`, `signal`, `version`",
+  rule: "[has(self.pods), has(self.http), has(self.smoke), has(self.signal), has(self.version)].filter(x, x).size() == 1",
+  message: "must have exactly one of `pods`, `http`, `smoke`, `signal`, `version`",
 });
 
 export const VerificationCheck = z
@@ -18,6 +19,8 @@ export const VerificationCheck = z
       })
       .optional()
       .meta(meta("The workload's pods of the restored version are Ready.")),
+    http: HttpCheck.optional(),
+    smoke: SmokeCheck.optional(),
     signal: z
       .object({
         name: dnsLabel("Name of a signal of the policy."),

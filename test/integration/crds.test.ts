@@ -10,6 +10,10 @@ const TEST_MS = 30_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+interface Verified {
+  readonly verification: { readonly checks: readonly { readonly http?: Fields }[] };
+}
+
 const API_VERSION = "rollback.llm-research-lab.io/v1alpha1";
 const WORKLOAD = { kind: "Deployment", name: "web" };
 const RATIO = { bad: 'errors{code="500"}', total: "requests", window: "1m" };
@@ -73,7 +77,7 @@ describe("the kinds in the API server", () => {
       [
         "a check of two kinds",
         { ...step(), verification: { checks: [{ name: "c", pods: {}, version: {} }] } },
-        "must have exactly one of `pods`, `signal`, `version`",
+        "must have exactly one of `pods`, `http`, `smoke`, `signal`, `version`",
       ],
       [
         "two checks of one name",
@@ -93,6 +97,54 @@ describe("the kinds in the API server", () => {
         { ...step(), verification: { interval: "500ms" } },
         'verification.interval: Invalid value: "500ms": must be at least 1s',
       ],
+      [
+        "a soak of nothing",
+        verified({ soak: "0s" }),
+        'soak: Invalid value: "0s": must be between 1s and 24h',
+      ],
+      ["a soak of days", verified({ soak: "48h" }), "must be between 1s and 24h"],
+      [
+        "a soak shorter than its interval",
+        verified({ soak: "5s" }),
+        "`interval` must not be longer than `soak`",
+      ],
+      ["a deadline of nothing", { ...step(), deadline: "0s" }, "must be between 1s and 24h"],
+      [
+        "a step that may take no time",
+        { steps: [{ name: "app", timeout: "0s", workload: WORKLOAD }] },
+        "must be between 1s and 24h",
+      ],
+      [
+        "a signal check without a policy",
+        verified({ checks: [{ name: "c", signal: { name: "errors", below: "0.1" } }] }),
+        "a `signal` check needs `policyRef`",
+      ],
+      ["a path with dot segments", http({ path: "/a/../b" }), "must have no empty or dot segments"],
+      [
+        "a path with escaped dot segments",
+        http({ path: "/a/%2E%2e/b" }),
+        "must have no empty or dot segments",
+      ],
+      ["a path escaped twice", http({ path: "/%252e%252e/b" }), "no escaped separators"],
+      ["a path to another host", http({ path: "//host/" }), "must have no empty or dot segments"],
+      ["a URL for a path", http({ path: "http://host/" }), "http.path: Invalid value"],
+      ["a line break in a path", http({ path: "/a\r\nb" }), "http.path: Invalid value"],
+      [
+        "a path of a smoke test with a dot segment",
+        smoke(["/ok", "/.."]),
+        "smoke.requests[1]: Invalid value",
+      ],
+      ["more passes than tries", http({ passes: 3, of: 2 }), "`passes` must not be more than `of`"],
+      ["a sample of minutes", http({ timeout: "30s", of: 3 }), "must not be more than 60s"],
+      ["port 0", http({ port: 0 }), "must be the name of a port, or a number from 1 to 65535"],
+      ["a port that is no name", http({ port: "Web_1" }), "must be the name of a port"],
+      ["a port that is a list", http({ port: [80] }), "http.port: Invalid value"],
+      ["no time for a request", http({ timeout: "0s" }), "must be between 100ms and 30s"],
+      ["a latency of nothing", http({ latency: "0s" }), "must be more than 0s"],
+      ["a latency past the timeout", http({ latency: "6s" }), "`latency` must not be longer than `timeout`"],
+      ["a status that is none", http({ expect: { status: [99] } }), "http.expect.status[0]"],
+      ["a pointer that is none", http({ expect: { json: { pointer: "a", equals: "b" } } }), "json.pointer"],
+      ["a smoke test of nothing", smoke([]), "smoke.requests in body should have at least 1 items"],
       ["a field of another tool", { ...step(), rollbackTo: 5 }, 'unknown field "spec.rollbackTo"'],
     ])(
       "with %s is refused, naming it",
@@ -101,6 +153,30 @@ describe("the kinds in the API server", () => {
 
         expect(code).not.toBe(0);
         expect(stderr).toContain(message);
+      },
+      TEST_MS,
+    );
+
+    it.each<readonly [string, Fields, Fields]>([
+      [
+        "http",
+        http({ path: "/health?full=1" }),
+        { expect: { status: [200] }, timeout: "5s", passes: 1, of: 1, path: "/health?full=1" },
+      ],
+      ["a port by number", http({ port: 80 }), { port: 80 }],
+      [
+        "a port by name",
+        http({ port: "http-2", expect: { json: { pointer: "", equals: "" } } }),
+        { port: "http-2" },
+      ],
+    ])(
+      "may check by %s",
+      async (_, spec, expected) => {
+        const { stdout, stderr } = await create(request("http", spec), "--dry-run=server");
+
+        expect(stderr).toBe("");
+        const { verification } = (JSON.parse(stdout) as { readonly spec: Verified }).spec;
+        expect(verification.checks[0]?.http).toMatchObject(expected);
       },
       TEST_MS,
     );
@@ -214,6 +290,25 @@ describe("the kinds in the API server", () => {
         { signals: [{ name: "errors", prometheus: { ratio: RATIO, freshness: "up" } }] },
         "`freshness` needs `query`",
       ],
+      [
+        "a check of an unknown signal",
+        { verification: { checks: [{ name: "c", signal: { name: "latency", below: "1" } }] } },
+        "every signal check of `verification` must name a signal of this policy",
+      ],
+      [
+        "a check of a signal without any bound",
+        {
+          signals: [SIGNAL, { ...SIGNAL, name: "other" }],
+          verification: { checks: [{ name: "c", signal: { name: "other" } }] },
+        },
+        "a signal check of `verification` needs `above` or `below`, or a row of the matrix",
+      ],
+      [
+        "a window of nothing",
+        { signals: [{ name: "errors", prometheus: { ratio: { ...RATIO, window: "0s" } } }] },
+        'window: Invalid value: "0s": must be between 1s and 24h',
+      ],
+      ["a bake of nothing", { bake: "0s" }, "must be between 1s and 720h"],
       ["an interval of nothing", { interval: "0s" }, "must be between 1s and 1h"],
       ["an interval in words", { interval: "often" }, "spec.interval: Invalid value"],
       ["an unknown mode", { mode: "Dry" }, 'spec.mode: Unsupported value: "Dry"'],
@@ -280,6 +375,18 @@ describe("the kinds in the API server", () => {
 
 function step(to: Fields = { strategy: "Previous" }): Fields {
   return { steps: [{ name: "app", workload: { ...WORKLOAD, to } }] };
+}
+
+function verified(verification: Fields): Fields {
+  return { ...step(), verification };
+}
+
+function http(change: Fields): Fields {
+  return verified({ checks: [{ name: "c", http: { service: "web", path: "/", ...change } }] });
+}
+
+function smoke(requests: readonly string[]): Fields {
+  return verified({ checks: [{ name: "c", smoke: { service: "web", requests } }] });
 }
 
 function both(one: string, other: string): string {

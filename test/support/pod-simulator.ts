@@ -9,24 +9,35 @@ import { podType, type Pod } from "../../src/kube/well-known.ts";
  * Plays the kubelet on a control plane without nodes: pods become Ready at once, unless their image says otherwise.
  * `image:pull-error` never pulls, `image:crash` crash-loops, `image:config-error` misses its configuration,
  * `image:slow` never becomes Ready, `image:unschedulable` finds no node. Known difference: no process ever runs.
+ * With a `podIP` every Ready pod has that address.
  */
-export async function runPodSimulator(client: KubeClient, signal: AbortSignal): Promise<void> {
+export async function runPodSimulator(
+  client: KubeClient,
+  signal: AbortSignal,
+  podIP?: string,
+): Promise<void> {
   const clock = systemClock();
   const store = createStore<Pod>();
   const reflector = createReflector<Pod>({ client, type: podType, store, clock, random: Math.random });
   store.onChange((change) => {
     if (change.type === "deleted" || change.object.status?.phase !== "Pending") return;
     if ((change.object.status.containerStatuses ?? []).length > 0) return;
-    void play(client, change.object, signal).catch((error: unknown) => {
+    void play(client, change.object, signal, podIP).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   });
   await reflector.run(signal);
 }
 
-async function play(client: KubeClient, pod: Pod, signal: AbortSignal): Promise<void> {
-  const status = statusFor(pod);
-  if (status === undefined) return;
+async function play(
+  client: KubeClient,
+  pod: Pod,
+  signal: AbortSignal,
+  podIP: string | undefined,
+): Promise<void> {
+  const known = statusFor(pod);
+  if (known === undefined) return;
+  const status = podIP === undefined ? known : { ...known, podIP, podIPs: [{ ip: podIP }] };
   try {
     const { namespace = "", name, uid } = pod.metadata;
     await client.patch(

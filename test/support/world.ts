@@ -33,7 +33,12 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export async function startWorld(options: ControlPlaneOptions = {}): Promise<World> {
+export interface WorldOptions extends ControlPlaneOptions {
+  /** Address that every Ready pod gets: where a test listens in its place. */
+  readonly podIP?: string;
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const controlPlane = await startControlPlane(options);
   const abort = new AbortController();
   const clock = systemClock();
@@ -47,7 +52,7 @@ export async function startWorld(options: ControlPlaneOptions = {}): Promise<Wor
   const client = createKubeClient({ transport, clock });
   const kubectl = await kubectlFor(kubeconfigPath);
   const operatorToken = await installOperator(kubectl);
-  const simulator = runPodSimulator(client, abort.signal);
+  const simulator = runPodSimulator(client, abort.signal, options.podIP);
   const operators: OperatorProcess[] = [];
   let ordinal = 0;
   return {

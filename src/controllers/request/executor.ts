@@ -18,19 +18,14 @@ export async function checkExecutor(
   signal: AbortSignal,
 ): Promise<ExecutorCheck> {
   const title = `ServiceAccount ${account.namespace}/${account.name}`;
-  const executor = client.as(account);
   try {
-    const [found, ...answers] = await Promise.all([
+    const [found, lack] = await Promise.all([
       client.tryGet(serviceAccountType, account, { signal }),
-      ...rights.map((right) => executor.canI(attributesOf(right, account.namespace), { signal })),
+      missingRights(client.as(account), account.namespace, rights, signal),
     ]);
     if (found === undefined)
       return denied(`${title} does not exist: create it and bind the executor Role to it`);
-    const missing = rights.filter((_, index) => answers[index]?.allowed !== true);
-    if (missing.length === 0) return { kind: "Able" };
-    return denied(
-      `${title} may not ${missing.map(readable).join(", ")}. Add to its Role:\n${rulesFor(missing)}`,
-    );
+    return lack === undefined ? { kind: "Able" } : denied(`${title} ${lack}`);
   } catch (error) {
     if (!isForbidden(error)) throw error;
     return denied(
@@ -39,8 +34,37 @@ export async function checkExecutor(
   }
 }
 
+/**
+ * Rights that the executor lacks, in words and as rules; undefined when it lacks none. Throws KubeError, isForbidden
+ * too when the operator may not act as it.
+ */
+export async function missingRights(
+  executor: KubeClient,
+  namespace: string,
+  rights: readonly Right[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const answers = await Promise.all(
+    rights.map((right) => executor.canI(attributesOf(right, namespace), { signal })),
+  );
+  const missing = rights.filter((_, index) => answers[index]?.allowed !== true);
+  return missing.length === 0 ? undefined : lackText(missing);
+}
+
+function lackText(missing: readonly Right[]): string {
+  return `may not ${missing.map(readable).join(", ")}. Add to its Role:\n${rulesFor(missing)}`;
+}
+
 function attributesOf({ apiGroup, resource, verb, name }: Right, namespace: string) {
-  return { namespace, verb, group: apiGroup, resource, ...(name === undefined ? {} : { name }) };
+  const [main = "", subresource] = resource.split("/");
+  return {
+    namespace,
+    verb,
+    group: apiGroup,
+    resource: main,
+    ...(subresource === undefined ? {} : { subresource }),
+    ...(name === undefined ? {} : { name }),
+  };
 }
 
 function readable({ verb, resource, apiGroup, name }: Right): string {

@@ -3,6 +3,7 @@ import { digestOf } from "../../actions/digest.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
+import { warningOfChecks, withWarning } from "./check-rights.ts";
 import { checkExecutor } from "./executor.ts";
 import { changedSteps, openStep } from "./journal.ts";
 import { ledgerOf } from "./ledgers.ts";
@@ -23,11 +24,14 @@ export async function makePlan(
   const { request, resolution } = situation;
   const account = { namespace: request.metadata.namespace ?? "", name: resolution.serviceAccountName };
   const rights = resolution.steps.flatMap(({ action }) => action.rights);
-  const [able, plan] = await Promise.all([
+  const [able, plan, warning] = await Promise.all([
     checkExecutor(ports.client, account, rights, signal),
     planAll(ports, situation, signal).catch(refusedIfForbidden<RequestPlan>),
+    warningOfChecks(ports, situation, rights, signal),
   ]);
-  return { ...situation, plan: able.kind === "Refused" ? able : plan };
+  if (able.kind === "Refused") return { ...situation, plan: able };
+  if (plan.kind !== "Planned") return { ...situation, plan };
+  return { ...situation, plan: { kind: "Planned", plan: withWarning(plan.plan, warning) } };
 }
 
 /** Plans the open step again. */

@@ -2,6 +2,7 @@ import type { Checks } from "../../checks/registry.ts";
 import type { CheckContext, CheckSample } from "../../checks/check.ts";
 import { judge, soakOf, type CheckRecord, type SoakTimes } from "../../checks/soak.ts";
 import { parseDuration } from "../../crds/duration.ts";
+import type { Right } from "../../kube/right.ts";
 import type { VerificationCheck } from "../../crds/verification.ts";
 import type { Resolved } from "./resolve.ts";
 import type { VerificationState } from "./situation.ts";
@@ -43,6 +44,11 @@ export class VerificationRuns {
       run.nextAt = nextAfter(run, context.now);
     }
     return stateOf(run, context.now);
+  }
+
+  /** What the executor must be allowed for the checks to give verdicts. */
+  requiredRights({ verification, target }: Resolved): readonly Right[] {
+    return verification.checks.flatMap((check) => this.#checks.requiredRights(check, target.name));
   }
 
   /** Drops what is known of a request that ended. */

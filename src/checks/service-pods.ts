@@ -1,0 +1,135 @@
+import type { KubeClient } from "../kube/client.ts";
+import type { Right } from "../kube/right.ts";
+import { podType, serviceType, type Pod, type Service } from "../kube/well-known.ts";
+import { isPodReady, podTemplateHashOf } from "../workloads/pods.ts";
+import { readWorkload, selectorText } from "../workloads/read-workload.ts";
+import { workloadRights, type Restored } from "./check.ts";
+
+/** A port of a pod that can be asked. */
+export interface PodPort {
+  readonly pod: string;
+  readonly port: number;
+}
+
+/** At least one. */
+export type PodPorts = readonly [PodPort, ...(readonly PodPort[])];
+
+export type ServicePods =
+  | { readonly kind: "Found"; readonly ports: PodPorts }
+  /** Nobody can be asked; says why. */
+  | { readonly kind: "Nobody"; readonly why: string };
+
+export interface ServiceQuestion {
+  readonly service: string;
+  /** Name or number of the Service's port. */
+  readonly port?: number | string | undefined;
+}
+
+interface Asking {
+  readonly executor: KubeClient;
+  readonly namespace: string;
+  readonly restored: Restored | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What finding and asking the pods behind a Service takes. */
+export function servicePodsRights({ service }: ServiceQuestion, workload: string): readonly Right[] {
+  return [
+    { apiGroup: "", resource: "services", verb: "get", name: service },
+    { apiGroup: "", resource: "pods/proxy", verb: "get" },
+    ...workloadRights(workload),
+  ];
+}
+
+/**
+ * The pods that a Service sends requests to now: selected, Ready, not going away, with its port found in each as
+ * kube-proxy's endpoints find it. Pods of the workload that was put back are taken only if they run the restored
+ * version: what others answer proves nothing. By name, oldest name first. Throws KubeError.
+ */
+export async function servicePods(question: ServiceQuestion, asking: Asking): Promise<ServicePods> {
+  const { executor, namespace, signal } = asking;
+  const key = { namespace, name: question.service };
+  const service = await executor.tryGet(serviceType, key, { signal });
+  const title = `Service ${question.service}`;
+  if (service === undefined) return nobody(`${title} does not exist`);
+  const matchLabels = service.spec.selector ?? {};
+  if (Object.keys(matchLabels).length === 0) return nobody(`${title} has no selector`);
+  const port = choosePort(service, question.port);
+  if (typeof port === "string") return nobody(`${title} ${port}`);
+  const labelSelector = selectorText({ matchLabels });
+  const [{ items }, isOutdated] = await Promise.all([
+    executor.list(podType, { namespace, labelSelector, signal }),
+    outdatedPods(asking),
+  ]);
+  const current = items.filter((pod) => pod.metadata.deletionTimestamp === undefined && isPodReady(pod));
+  const wanted = current.filter((pod) => !isOutdated(pod));
+  if (wanted.length === 0) {
+    return nobody(
+      current.length === 0
+        ? `no pod of ${title} is Ready`
+        : `none of the ${current.length} Ready pods of ${title} runs the restored version`,
+    );
+  }
+  const ports = wanted
+    .map((pod) => ({ pod: pod.metadata.name, port: portOf(pod, port) }))
+    .filter((each): each is PodPort => each.port !== undefined)
+    .toSorted((a, b) => (a.pod < b.pod ? -1 : 1));
+  const [first, ...more] = ports;
+  return first === undefined
+    ? nobody(`no container has the port ${port.targetPort} of ${title}`)
+    : { kind: "Found", ports: [first, ...more] };
+}
+
+type Port = NonNullable<Service["spec"]["ports"]>[number];
+
+/** The port, or what is wrong with the question. */
+function choosePort(service: Service, wanted: number | string | undefined): Port | string {
+  const ports = (service.spec.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP");
+  const known = ports
+    .map(({ name, port }) => (name === undefined ? `${port}` : `${name} (${port})`))
+    .join(", ");
+  if (wanted === undefined) {
+    const [only] = ports;
+    if (only === undefined) return "has no TCP port";
+    return ports.length === 1 ? only : `has several ports: set port to one of ${known}`;
+  }
+  const found = ports.find(({ name, port }) => wanted === (typeof wanted === "string" ? name : port));
+  return found ?? `has no port ${wanted}, only ${known || "none"}`;
+}
+
+/** As the endpoints controller does (`FindPort`): a name is looked up in each pod, sidecars included. */
+function portOf(pod: Pod, { targetPort, port, protocol = "TCP" }: Port): number | undefined {
+  if (typeof targetPort !== "string") return targetPort ?? port;
+  const sidecars = (pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
+  return [...pod.spec.containers, ...sidecars]
+    .flatMap(({ ports = [] }) => ports)
+    .find((each) => each.name === targetPort && (each.protocol ?? "TCP") === protocol)?.containerPort;
+}
+
+/** Tells pods of the restored workload that run another version than the restored one. */
+async function outdatedPods({
+  executor,
+  namespace,
+  restored,
+  signal,
+}: Asking): Promise<(pod: Pod) => boolean> {
+  if (restored === undefined) return () => false;
+  const found = await readWorkload(executor, namespace, restored.workload, signal);
+  const revisions = new Set(found?.revisions.map(({ uid }) => uid));
+  const { podTemplateHash } = restored.revision;
+  return (pod) =>
+    podTemplateHashOf(pod) !== podTemplateHash &&
+    (pod.metadata.ownerReferences?.some(({ uid, controller }) => controller === true && revisions.has(uid)) ??
+      false);
+}
+
+function nobody(why: string): ServicePods {
+  return { kind: "Nobody", why };
+}
+
+/** At most `most` of the pods, other ones as time goes by, so that a long soak looks at all. `now` in milliseconds. */
+export function podsInTurn(ports: readonly PodPort[], most: number, now: number): readonly PodPort[] {
+  // Samples come on a grid, whose steps may have a factor in common with the number of pods: so the bits are mixed.
+  const start = (Math.imul(Math.floor(now), 2_654_435_761) >>> 0) % ports.length;
+  return [...ports.slice(start), ...ports.slice(0, start)].slice(0, most);
+}
