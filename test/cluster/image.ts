@@ -88,13 +88,17 @@ export async function loadImage(
   await runCommand([...ctr, "images", "import", resolve(archive)], { timeoutMs: 120_000 });
 }
 
-async function nodeLayer(): Promise<readonly TarEntry[]> {
-  const node = resolve(NODE_BINARY);
-  const libraries = [...(await runCommand(["ldd", node])).matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map(
+function nodeLayer(): Promise<readonly TarEntry[]> {
+  return programLayer(resolve(NODE_BINARY), "usr/bin/node");
+}
+
+/** A program of this machine at `path`, the shared libraries that it needs, and what every image has. */
+export async function programLayer(program: string, path: string): Promise<readonly TarEntry[]> {
+  const libraries = [...(await runCommand(["ldd", program])).matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map(
     (match) => match[1] ?? "",
   );
   return [
-    { path: "usr/bin/node", mode: 0o755, type: "file", content: { file: node } },
+    { path, mode: 0o755, type: "file", content: { file: program } },
     // Names may be links to versioned files: the contents are stored under the name that the loader asks for.
     ...libraries.map((file): TarEntry => ({ path: file, mode: 0o755, type: "file", content: { file } })),
     textEntry(

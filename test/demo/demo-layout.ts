@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { AdminAccess } from "../cluster/components.ts";
 import { clustersFolder } from "../cluster/cluster-layout.ts";
 
@@ -16,8 +17,14 @@ export interface DemoLayout {
   readonly trafficLog: string;
   /** What the story saw, for tests. */
   readonly sightingsFile: string;
-  /** The kubectl that enters the cluster's network, as the user calls it. */
+  /** The kubectl that reaches the cluster, as the user calls it. */
   readonly kubectl: string;
+  /** The command that ends the demo. */
+  readonly down: string;
+  /** Where the demo's processes say what went wrong. */
+  readonly logs: string;
+  /** On a cluster of the user's own: its context in the user's kubeconfig. */
+  readonly context?: string;
 }
 
 /** What the story needs to know of the cluster; readable by root only, for it holds a token. */
@@ -35,6 +42,10 @@ export interface Release {
 }
 
 export const NAMESPACE = "demo";
+/** On a cluster of the user's own: Prometheus and the traffic. */
+export const TOOLS_NAMESPACE = "demo-tools";
+/** Says of an object that the demo made it, and may remove it. */
+export const OURS = { "app.kubernetes.io/managed-by": "rollback-demo" } as const;
 export const DEPLOYMENT = "web";
 export const POLICY = "web";
 /** Processes that run beside the cluster, in the order in which they are ended. */
@@ -60,6 +71,34 @@ export const PROMETHEUS_PORT = 9090;
 export function demoLayout(name: string): DemoLayout {
   const dir = join(clustersFolder(), name, "demo");
   return {
+    ...layoutAt(dir, name),
+    kubectl: name === "demo" ? "build/kubectl" : `build/kubectl-${name}`,
+    down: name === "demo" ? "make demo-down" : `node test/demo/main.mts down --name ${name}`,
+    logs: `${dir}/*.log`,
+  };
+}
+
+/** The demo on a cluster of the user's own; its folder holds nothing that the cluster needs. */
+export function contextLayout(context: string): DemoLayout {
+  // A context may hold any letter, such as the "/" and ":" of a cloud's resource name.
+  const name = `${context.replaceAll(/[^A-Za-z0-9.-]/g, "_")}-${createHash("sha256").update(context).digest("hex").slice(0, 8)}`;
+  const kubectl = `kubectl --context ${context}`;
+  const dir = join(dirname(clustersFolder()), "contexts", name);
+  return {
+    ...layoutAt(dir, name),
+    kubectl,
+    down: `make demo-down CLUSTER_CONTEXT=${context}`,
+    logs: `${kubectl} logs -n ${TOOLS_NAMESPACE} deployment/prometheus --all-containers`,
+    context,
+  };
+}
+
+export function readStage(path: string): Stage {
+  return JSON.parse(readFileSync(path, "utf8")) as Stage;
+}
+
+function layoutAt(dir: string, name: string): Omit<DemoLayout, "kubectl" | "down" | "logs"> {
+  return {
     name,
     dir,
     stageFile: join(dir, "stage.json"),
@@ -68,12 +107,7 @@ export function demoLayout(name: string): DemoLayout {
     prometheusData: join(dir, "prometheus-data"),
     trafficLog: join(dir, "traffic.jsonl"),
     sightingsFile: join(dir, "sightings.json"),
-    kubectl: name === "demo" ? "build/kubectl" : `build/kubectl-${name}`,
   };
-}
-
-export function readStage(path: string): Stage {
-  return JSON.parse(readFileSync(path, "utf8")) as Stage;
 }
 
 function release(version: string, failRatio: number): Release {

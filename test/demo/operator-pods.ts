@@ -1,18 +1,17 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Kubectl } from "../support/kubectl.ts";
+import { type Overlay, writeOverlay } from "./overlay.ts";
 
 export const SYSTEM_NAMESPACE = "rollback-system";
-/** What `make image` packs; deploy/manifests names it without registry. */
-export const OPERATOR_IMAGE = "docker.io/library/rollback-operator:dev";
 
-const MANIFESTS = "deploy/manifests";
 const BUNDLE = "dist/rollback-operator.mjs";
+const PODS = ["-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/name=rollback-operator"];
 
 export interface OperatorInstallation {
   readonly kubectl: Kubectl;
-  /** Folder for the overlay. */
+  /** Folder for the overlays. */
   readonly dir: string;
   /** Prometheus as the operator's pods reach it. */
   readonly prometheusUrl: string;
@@ -25,56 +24,45 @@ export interface OperatorInstallation {
  * Resolves when both replicas are ready. Pods of an earlier run stay when neither program nor configuration changed.
  */
 export async function installOperatorPods(installation: OperatorInstallation): Promise<void> {
-  const { kubectl } = installation;
-  await kubectl(["apply", "-f", "deploy/crds"]);
+  const { kubectl, dir, labels } = installation;
+  const crds: Overlay = { resources: ["deploy/crds"], ...(labels && { labels }) };
+  await kubectl(["apply", "-k", await writeOverlay(join(dir, "crds"), crds)]);
   await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
-  await kubectl(["apply", "-k", await writeOverlay(installation)]);
-  const rollout = await kubectl.attempt([
-    "rollout",
-    "status",
-    "-n",
-    SYSTEM_NAMESPACE,
-    "deployment/rollback-operator",
-    "--timeout=120s",
-  ]);
-  if (rollout.code !== 0) throw new Error(`the operator's pods do not start:\n${await podsOf(kubectl)}`);
+  const operator = await operatorOverlay(installation);
+  await kubectl(["apply", "-k", await writeOverlay(join(dir, "operator"), operator)]);
+  const rollout = ["rollout", "status", "-n", SYSTEM_NAMESPACE, "deployment/rollback-operator"];
+  const { code } = await kubectl.attempt([...rollout, "--timeout=120s"]);
+  if (code !== 0) throw new Error(`the operator's pods do not start:\n${await complaintsOf(kubectl)}`);
 }
 
-/** Writes the overlay and returns its folder. */
-export async function writeOverlay(installation: Omit<OperatorInstallation, "kubectl">): Promise<string> {
-  const folder = join(installation.dir, "overlay");
-  await mkdir(folder, { recursive: true });
-  const config = operatorConfig(installation.prometheusUrl);
-  const base = relative(await realpath(folder), await realpath(MANIFESTS));
-  const overlay = {
-    apiVersion: "kustomize.config.k8s.io/v1beta1",
-    kind: "Kustomization",
-    resources: [base],
-    ...(installation.labels && { labels: [{ pairs: installation.labels }] }),
+async function operatorOverlay({ prometheusUrl, labels }: OperatorInstallation): Promise<Overlay> {
+  const config = operatorConfig(prometheusUrl);
+  const digest = createHash("sha256")
+    .update(await readFile(BUNDLE))
+    .update(config);
+  return {
+    resources: ["deploy/manifests"],
+    ...(labels && { labels }),
     patches: [
       {
-        target: { kind: "ConfigMap", name: "rollback-operator" },
-        patch: JSON.stringify([{ op: "replace", path: "/data/operator.yaml", value: config }]),
+        kind: "ConfigMap",
+        name: "rollback-operator",
+        operations: [{ op: "replace", path: "/data/operator.yaml", value: config }],
       },
       {
-        target: { kind: "Deployment", name: "rollback-operator" },
+        kind: "Deployment",
+        name: "rollback-operator",
         // The image's tag stays the same from build to build, and a mounted file is not read again.
-        patch: JSON.stringify([
+        operations: [
           {
             op: "add",
             path: "/spec/template/metadata/annotations/rollback-demo~1content",
-            value: createHash("sha256")
-              .update(await readFile(BUNDLE))
-              .update(config)
-              .digest("hex")
-              .slice(0, 16),
+            value: digest.digest("hex").slice(0, 16),
           },
-        ]),
+        ],
       },
     ],
   };
-  await writeFile(join(folder, "kustomization.yaml"), JSON.stringify(overlay, undefined, 2));
-  return folder;
 }
 
 function operatorConfig(prometheusUrl: string): string {
@@ -85,15 +73,8 @@ prometheus:
 `;
 }
 
-async function podsOf(kubectl: Kubectl): Promise<string> {
-  const { stdout, stderr } = await kubectl.attempt(["get", "pods", "-n", SYSTEM_NAMESPACE, "-o", "wide"]);
-  const logs = await kubectl.attempt([
-    "logs",
-    "-n",
-    SYSTEM_NAMESPACE,
-    "-l",
-    "app.kubernetes.io/name=rollback-operator",
-    "--tail=10",
-  ]);
-  return `${stdout}${stderr}${logs.stdout}${logs.stderr}`;
+async function complaintsOf(kubectl: Kubectl): Promise<string> {
+  const pods = await kubectl.attempt(["get", "pods", ...PODS, "-o", "wide"]);
+  const logs = await kubectl.attempt(["logs", ...PODS, "--tail=10"]);
+  return [pods.stdout, pods.stderr, logs.stdout, logs.stderr].join("");
 }

@@ -18,9 +18,12 @@ const GRACE_MS = 10_000;
 export interface Services {
   /** Resolves with its address, for whoever calls, once it answers. */
   startPrometheus(signal: AbortSignal): Promise<string>;
-  startTraffic(url: string): void;
+  /** Sends requests to this address of the sample application, from its first answer on. */
+  startTraffic(url: string): Promise<void>;
   /** Rejects when one of them ends, with the end of its log. */
   readonly failure: Promise<never>;
+  /** Lets go of what must not outlive the story. */
+  close(): void;
 }
 
 /** Forgets what an earlier run measured and logged, so that nothing of it is taken for this one's. */
@@ -38,7 +41,8 @@ export async function createServices(demo: DemoLayout): Promise<Services> {
   return {
     failure: processes.failure,
     startPrometheus: (signal) => startPrometheus(demo, processes, signal),
-    startTraffic(url) {
+    close: () => undefined,
+    async startTraffic(url) {
       const script = resolve("test/demo/processes/traffic.mts");
       processes.start("traffic", [
         process.execPath,

@@ -1,12 +1,13 @@
 /**
- * The demo's story, played inside the cluster's network namespace by main.mts: it ships releases as a user would,
- * watches with eyes of its own, and succeeds only if it saw everything.
+ * The demo's story, played by main.mts where the cluster answers (inside the cluster's network namespace, or beside the
+ * user's kubeconfig): it ships releases as a user would, watches with eyes of its own, and succeeds only if it saw
+ * everything.
+ *
+ *   node story.mts NAME | --context CONTEXT
  */
-import { demoLayout, PROCESSES, readStage } from "./demo-layout.ts";
-import { adminClient } from "./admin-client.ts";
-import { kubectlFor } from "../support/kubectl.ts";
+import { contextLayout, demoLayout } from "./demo-layout.ts";
+import { type Ground, openGround } from "./ground.ts";
 import { SYSTEM_NAMESPACE } from "./operator-pods.ts";
-import { createServices, logOf, runningServices, stopServices } from "./services.ts";
 import { automaticRollback } from "./story/automatic-rollback.ts";
 import { showClosing } from "./story/closing.ts";
 import { openEyes } from "./story/eyes.ts";
@@ -15,23 +16,17 @@ import { rollbackByHand } from "./story/rollback-by-hand.ts";
 import { createScreen, type Screen } from "./story/screen.ts";
 import { type StoryStage, typed } from "./story/stage.ts";
 
-const [name = "demo"] = process.argv.slice(2);
-const demo = demoLayout(name);
+const [whom = "demo", context] = process.argv.slice(2);
+const demo = context === undefined ? demoLayout(whom) : contextLayout(context);
 
-async function play(screen: Screen, signal: AbortSignal): Promise<void> {
-  const given = readStage(demo.stageFile);
-  const { client } = adminClient(given, "demo");
-  const kubectl = await kubectlFor(given.kubeconfigPath);
-  if (runningServices(demo).length > 0) screen.waiting("ending the processes of an earlier run");
-  await stopServices(demo);
-  const services = await createServices(demo);
+async function play(ground: Ground, screen: Screen, signal: AbortSignal): Promise<void> {
+  const { kubectl, client, services } = ground;
   let failed: Error | undefined;
   services.failure.catch((error: unknown) => (failed = error as Error));
-
   await clearNamespace(client, screen.waiting, signal);
   screen.waiting("starting Prometheus");
   const prometheusUrl = await services.startPrometheus(signal);
-  screen.line(`Prometheus runs beside the cluster and scrapes every second. Logs: ${demo.dir}/*.log`);
+  screen.line(`Prometheus runs and scrapes every second. Logs: ${demo.logs}`);
 
   const eyes = openEyes(client, prometheusUrl, signal);
   const stage: StoryStage = { demo, kubectl, eyes, screen, signal, failure: () => failed };
@@ -48,22 +43,24 @@ async function play(screen: Screen, signal: AbortSignal): Promise<void> {
 function explainFailure(screen: Screen, error: unknown): void {
   screen.line();
   screen.line(`demo FAILED: ${error instanceof Error ? error.message : String(error)}`);
-  screen.line(`logs: ${PROCESSES.map((process) => logOf(demo, process)).join(" ")}`);
+  screen.line(`logs: ${demo.logs}`);
   screen.line(`      ${typed({ demo }, ["logs", "-n", SYSTEM_NAMESPACE, "deployment/rollback-operator"])}`);
-  const down = name === "demo" ? "make demo-down" : `node test/demo/main.mts down --name ${name}`;
-  screen.line(`The cluster is still up: look around with ${demo.kubectl}; end it with ${down}`);
+  screen.line(`The cluster is still up: look around with ${demo.kubectl}; end it with ${demo.down}`);
 }
 
 const screen = createScreen();
 const ended = new AbortController();
 const onSignal = (): void => ended.abort(new Error("interrupted"));
 process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+let ground: Ground | undefined;
 try {
-  await play(screen, ended.signal);
+  ground = await openGround(demo, screen.waiting, ended.signal);
+  await play(ground, screen, ended.signal);
   process.exitCode = 0;
 } catch (error) {
   explainFailure(screen, ended.signal.aborted ? ended.signal.reason : error);
   process.exitCode = 1;
 }
+ground?.services.close();
 // The watches are still open; Prometheus and the traffic go on by themselves.
 process.exit();

@@ -17,8 +17,12 @@ export interface Kubectl {
 /** The real kubectl of the cluster's version, as its administrator. */
 export async function kubectlFor(kubeconfigPath: string, prefix: readonly string[] = []): Promise<Kubectl> {
   const { kubectl } = await ensureBinaries(["kubectl"]);
-  const attempt = (args: readonly string[], input?: string) =>
-    run([...prefix, kubectl, "--kubeconfig", kubeconfigPath, ...args], input);
+  return kubectlWith([...prefix, kubectl, "--kubeconfig", kubeconfigPath]);
+}
+
+/** A kubectl that is called by this command. */
+export function kubectlWith(command: readonly string[]): Kubectl {
+  const attempt = (args: readonly string[], input?: string) => run([...command, ...args], input);
   const call = async (args: readonly string[], input?: string) => {
     const { code, stdout, stderr } = await attempt(args, input);
     if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr.trim()}`);

@@ -5,6 +5,9 @@ import { spawnSync } from "node:child_process";
  * jest must know what to skip when the file is loaded, and the look at the machine is asynchronous.
  */
 export function lacksOfThisMachine(): string {
+  const context = process.env["CLUSTER_CONTEXT"] ?? "";
+  if (context !== "")
+    return `  - CLUSTER_CONTEXT=${context} names the cluster to test on (own-cluster.test.ts)`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ["test/e2e/probe.mts"], {
     encoding: "utf8",
   });

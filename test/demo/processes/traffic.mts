@@ -2,10 +2,11 @@
  * Sends requests to a URL at a steady rate, each on a connection of its own so that the Service spreads them over the
  * pods, and writes one line a second of what came back: what the users of the sample application see.
  *
- *   node traffic.mts URL REQUESTS_PER_SECOND LOG
+ *   node traffic.mts URL REQUESTS_PER_SECOND LOG        "-" as LOG: standard output
  */
 import { appendFileSync, renameSync, statSync } from "node:fs";
 import { get } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TrafficSecond } from "../story/traffic-log.ts";
 
 const TICK_MS = 10;
@@ -14,12 +15,24 @@ const TIMEOUT_MS = 2000;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
 const [url = "", rate = "20", log = ""] = process.argv.slice(2);
+await firstAnswer();
 const began = performance.now();
 let sent = 0;
 let second = emptySecond();
 
 setInterval(sendDue, TICK_MS);
 setInterval(writeSecond, 1000);
+
+/** Pods may be ready before kube-proxy has made the Service's address lead to them. */
+async function firstAnswer(): Promise<void> {
+  for (;;) {
+    try {
+      if ((await fetch(url, { signal: AbortSignal.timeout(1000) })).ok) return;
+    } catch {
+      await sleep(50);
+    }
+  }
+}
 
 function sendDue(): void {
   const due = Math.floor(((performance.now() - began) / 1000) * Number(rate));
@@ -50,7 +63,12 @@ function send(): void {
 function writeSecond(): void {
   const line: TrafficSecond = { at: Date.now(), ...second };
   second = emptySecond();
-  appendFileSync(log, `${JSON.stringify(line)}\n`);
+  const text = `${JSON.stringify(line)}\n`;
+  if (log === "-") {
+    process.stdout.write(text);
+    return;
+  }
+  appendFileSync(log, text);
   if (statSync(log).size > MAX_LOG_BYTES) renameSync(log, `${log}.1`);
 }
 

@@ -21,7 +21,7 @@ export async function showClosing(stage: StoryStage, chapters: readonly Chapter[
   for (const command of [
     typed(stage, ["get", "rbp,rbr", "-n", NAMESPACE]),
     typed(stage, ["describe", "rbr", chapters[0]?.request ?? "", "-n", NAMESPACE]),
-    demo.name === "demo" ? "make demo-down" : `node test/demo/main.mts down --name ${demo.name}`,
+    demo.down,
   ]) {
     screen.line(`  ${command}`);
   }

@@ -3,12 +3,12 @@ import type { KubeClient } from "../../../src/kube/client.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../../src/kube/rollback-kinds.ts";
 import { namespaceType } from "../../../src/kube/well-known.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { waitFor } from "../../cluster/readiness.ts";
 import { DEPLOYMENT, FILES, GOOD, NAMESPACE, POLICY, REQUESTS_PER_SECOND } from "../demo-layout.ts";
 import type { Services } from "../services.ts";
 import { newest } from "./eyes.ts";
 import { isComplete, runs } from "./rollout.ts";
 import { see, type StoryStage, type } from "./stage.ts";
+import { readTraffic } from "./traffic-log.ts";
 
 const TIMEOUT_MS = 90_000;
 /** After this long the finalizers of a request that an earlier run was stopped in are taken away. */
@@ -63,24 +63,16 @@ export async function shipFirstRelease(stage: StoryStage, services: Services): P
     "-o",
     "jsonpath={.spec.clusterIP}",
   ]);
-  const url = `http://${address}/`;
-  // Pods may be ready before kube-proxy has made the Service's address lead to them.
-  await waitFor(`an answer from Service ${DEPLOYMENT} at ${url}`, () => answers(url), {
-    timeoutMs: TIMEOUT_MS,
-    signal: stage.signal,
-  });
-  services.startTraffic(url);
+  await services.startTraffic(`http://${address.includes(":") ? `[${address}]` : address}/`);
+  await see(
+    stage,
+    `answers from Service ${DEPLOYMENT} at ${address}`,
+    () => readTraffic(stage.demo.trafficLog).find(({ ok }) => ok > 0),
+    { timeoutMs: TIMEOUT_MS },
+  );
   stage.screen.line(
     `  ${GOOD.version} runs; ${REQUESTS_PER_SECOND} requests a second now go through its Service at ${address}.`,
   );
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    return (await fetch(url, { signal: AbortSignal.timeout(1000) })).ok;
-  } catch {
-    return false;
-  }
 }
 
 /** The policy, its values, and the wait until it calls release 1 known good. */
