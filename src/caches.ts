@@ -37,7 +37,9 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   function cache<T extends KubeObject>(
     type: ResourceType<T>,
     storeOptions: StoreOptions<T> = {},
-    scope: { readonly namespaces?: readonly string[]; readonly fieldSelector?: string } = {},
+    scope: { readonly namespaces?: readonly string[]; readonly fieldSelector?: string } = {
+      namespaces: config.watchNamespaces,
+    },
   ): Cache<T> {
     const kind = resourceName(type);
     const store = createStore<T>({

@@ -40,6 +40,8 @@ export const OperatorConfig = z
   .strictObject({
     /** Namespace of the operator itself: leases, target locks, kill switch. */
     namespace: name.default("rollback-system"),
+    /** The only namespaces whose policies and requests are looked at; empty: all, which needs rights in all. */
+    watchNamespaces: z.array(name).max(200).default([]),
     prometheus: z
       .strictObject({ servers: z.array(PrometheusServer).max(32).default([]) })
       .default({ servers: [] })

@@ -38,10 +38,13 @@ export interface OperatorProcessOptions {
 export const FAST_ELECTION = "leaderElection: {leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 250ms}\n";
 
 /** Installs CRDs and manifests from deploy/ and gives a token of the operator's own ServiceAccount. */
-export async function installOperator(kubectl: Kubectl): Promise<string> {
+export async function installOperator(
+  kubectl: Kubectl,
+  manifests = "deploy/manifests/rights",
+): Promise<string> {
   await kubectl(["apply", "-f", "deploy/crds"]);
   await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
-  await kubectl(["apply", "-k", "deploy/manifests/rights"]);
+  await kubectl(["apply", "-k", manifests]);
   return (
     await kubectl(["create", "token", "rollback-operator", "-n", "rollback-system", "--duration=24h"])
   ).trim();

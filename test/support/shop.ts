@@ -110,11 +110,13 @@ export function readyOf(request: RollbackRequest): { readonly reason: string; re
 export async function openShop(
   world: World,
   namespace: string,
-  options: { readonly executor?: boolean } = {},
+  options: { readonly executor?: boolean; readonly exists?: boolean } = {},
 ): Promise<Shop> {
   const { client } = world;
   const { signal } = new AbortController();
-  await client.create(namespaceType, { metadata: { name: namespace } }, { signal });
+  if (options.exists !== true) {
+    await client.create(namespaceType, { metadata: { name: namespace } }, { signal });
+  }
   if (options.executor !== false) await addExecutor(world, namespace);
   const executor = `system:serviceaccount:${namespace}:rollback-executor`;
   const key = (name: string) => ({ namespace, name });

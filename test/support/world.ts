@@ -36,6 +36,8 @@ export interface World {
 export interface WorldOptions extends ControlPlaneOptions {
   /** Address that every Ready pod gets: where a test listens in its place. */
   readonly podIP?: string;
+  /** Installs the operator another way and gives a token of its ServiceAccount. */
+  readonly install?: (kubectl: Kubectl) => Promise<string>;
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -51,7 +53,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   });
   const client = createKubeClient({ transport, clock });
   const kubectl = await kubectlFor(kubeconfigPath);
-  const operatorToken = await installOperator(kubectl);
+  const operatorToken = await (options.install ?? installOperator)(kubectl);
   const simulator = runPodSimulator(client, abort.signal, options.podIP);
   const operators: OperatorProcess[] = [];
   let ordinal = 0;
