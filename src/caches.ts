@@ -14,8 +14,9 @@ import { resourceName, type KubeObject, type ResourceType } from "./kube/objects
 import { createReflector, type Reflector } from "./kube/reflector.ts";
 import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
-import { stripDeployment, stripReplicaSet } from "./kube/transforms.ts";
+import { identityOnly, stripDeployment, stripReplicaSet } from "./kube/transforms.ts";
 import { configMapType, deploymentType, replicaSetType } from "./kube/well-known.ts";
+import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
 
 export interface Cache<T extends KubeObject> {
@@ -60,6 +61,9 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     transform: stripReplicaSet,
     indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner },
   });
+  // Only to wake requests that wait for them.
+  const statefulSets = cache(statefulSetType, { transform: identityOnly });
+  const daemonSets = cache(daemonSetType, { transform: identityOnly });
   const killSwitch = cache(
     configMapType,
     {},
@@ -71,6 +75,8 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     ledgers,
     deployments,
     replicaSets,
+    statefulSets,
+    daemonSets,
     killSwitch,
   ] as never;
 
@@ -81,6 +87,12 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     deployments,
     replicaSets,
     killSwitch,
+    /** Workloads of every kind: whose changes wake requests. */
+    workloads: [
+      { kind: "Deployment", store: deployments.store },
+      { kind: "StatefulSet", store: statefulSets.store },
+      { kind: "DaemonSet", store: daemonSets.store },
+    ],
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
       await Promise.all(all.map(({ reflector }) => reflector.run(signal)));

@@ -4,13 +4,13 @@ import { Agent } from "undici";
 import { createActions } from "./actions/registry.ts";
 import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
+import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
-import { VerificationRuns } from "./controllers/request/verify.ts";
 import type { Clock, Random } from "./kube/clock.ts";
 import type { ClusterCredentials } from "./kube/credentials.ts";
 import { errorMessage } from "./kube/errors.ts";
@@ -87,14 +87,14 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           cached: (key) => caches.requests.store.get(key),
           locks: new TargetLocks(client, config.namespace),
-          verifications: new VerificationRuns(checks),
+          verifications: new SoakRuns(checks),
           get defaultExecutor() {
             return live.current.executor.default;
           },
           observer: requestObserver(log, metrics, clock),
         },
         requests: caches.requests.store,
-        deployments: caches.deployments.store,
+        workloads: caches.workloads,
         workers: {
           count: () => live.current.limits.concurrentRequests,
           onChange: (listener) => live.onChange(listener),

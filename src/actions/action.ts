@@ -34,6 +34,8 @@ export interface PlanContext {
   readonly earlier: EarlierSteps | undefined;
   /** The live state that the requester means to undo. */
   readonly expectedPodTemplateHash: string | undefined;
+  /** Images that a step may pin beyond those of the target's history. */
+  readonly allowedImages: readonly string[];
   /** An automatic request never falls back to a revision without a record. */
   readonly automatic: boolean;
   /** Milliseconds since the epoch. */
@@ -73,6 +75,8 @@ export type Progress =
       readonly pollAfterMs: number;
       /** What the change became, once its own controller has taken it up. */
       readonly after?: StepEnd;
+      /** The change does not get further without a write that `advance` makes. */
+      readonly needsAdvance?: true;
     }
   | {
       readonly kind: "Failed";
@@ -83,6 +87,11 @@ export type Progress =
   | { readonly kind: "Superseded"; readonly message: string }
   /** Nothing can be told: the executor lost its rights after the step began. Made by the controller. */
   | { readonly kind: "Unreadable"; readonly message: string };
+
+/** What `advance` did, or what holds it back (a disruption budget, a missing right): one sentence for people. */
+export interface Advance {
+  readonly message: string;
+}
 
 /**
  * One kind of step. Planning changes nothing; applying is idempotent and guarded by preconditions at
@@ -108,6 +117,13 @@ export interface Action<Spec, Plan extends PlannedStep> {
   narrow(planned: PlannedStep): Plan | undefined;
   apply(plan: Plan, context: ApplyContext): Promise<ApplyResult>;
   observe(plan: Plan, context: ApplyContext): Promise<Progress>;
-  /** The way back, as a plan of the same action. Valid only while the live object still equals `after`. */
-  reverse(plan: Plan): Plan;
+  /**
+   * Writes that the change needs after it was stored, such as evicting pods that nothing else replaces. Idempotent;
+   * looks at the world again and does at most the next small part, with preconditions. Called between two looks while
+   * `observe` says InProgress with `needsAdvance`; never while the kill switch is on, never after an abort. Being held
+   * back is an answer, not an error. Throws KubeError.
+   */
+  advance?(plan: Plan, context: ApplyContext): Promise<Advance>;
+  /** The way back from what the change became, as a plan of the same action. Valid only while that is live. */
+  reverse(plan: Plan, after: StepEnd): Plan;
 }

@@ -1,6 +1,7 @@
 import type { PlannedStep } from "../crds/rollback-request.ts";
 import type {
   Action,
+  Advance,
   ApplyContext,
   ApplyResult,
   PlanContext,
@@ -24,6 +25,8 @@ export interface BoundStep {
   /** Throws TypeError on a stored plan that was edited by hand, as does `observe`. */
   apply(planned: PlannedStep, context: ApplyContext): Promise<ApplyResult>;
   observe(planned: PlannedStep, context: ApplyContext): Promise<Progress>;
+  /** Nothing for an action whose changes need no further write. */
+  advance(planned: PlannedStep, context: ApplyContext): Promise<Advance>;
   /** Whether a stored plan is one of this action's. */
   understands(planned: PlannedStep): boolean;
 }
@@ -48,6 +51,8 @@ export function bindStep<Spec, Plan extends PlannedStep>(
     plan: (context) => action.plan(name, spec, context),
     apply: async (planned, context) => action.apply(narrowed(planned), context),
     observe: async (planned, context) => action.observe(narrowed(planned), context),
+    advance: async (planned, context) =>
+      (await action.advance?.(narrowed(planned), context)) ?? { message: "" },
     understands: (planned) => action.narrow(planned) !== undefined,
   };
 }

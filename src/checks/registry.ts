@@ -3,7 +3,7 @@ import type { VerificationCheck } from "../crds/verification.ts";
 import { cutText } from "../kube/conditions.ts";
 import { errorMessage, isForbidden } from "../kube/errors.ts";
 import type { Right } from "../kube/right.ts";
-import { noVerdict, type Check, type CheckContext, type CheckSample } from "./check.ts";
+import { noVerdict, type Check, type CheckContext, type CheckedWorkload, type CheckSample } from "./check.ts";
 import { httpCheck } from "./http/index.ts";
 import { podsCheck } from "./pods/index.ts";
 import { signalCheck, type SignalSource } from "./signal/index.ts";
@@ -12,7 +12,7 @@ import { versionCheck } from "./version/index.ts";
 
 /** Every kind of check behind one door. What a sample means over time is told by soak.ts. */
 export interface Checks {
-  requiredRights(check: VerificationCheck, workload: string): readonly Right[];
+  requiredRights(check: VerificationCheck, workloads: readonly CheckedWorkload[]): readonly Right[];
   windowMs(check: VerificationCheck, signals: readonly PolicySignal[]): number;
   /** Takes one sample. Throws KubeError when the API server fails; a right that is missing is no verdict. */
   sample(check: VerificationCheck, context: CheckContext): Promise<CheckSample>;
@@ -30,8 +30,8 @@ export function createChecks(source: SignalSource): Checks {
     version: versionCheck,
   };
   return {
-    requiredRights: (check, workload) =>
-      withKind(kinds, check, (kind, spec) => kind.requiredRights(spec, workload)) ?? [],
+    requiredRights: (check, workloads) =>
+      withKind(kinds, check, (kind, spec) => kind.requiredRights(spec, workloads)) ?? [],
     windowMs: (check, signals) => withKind(kinds, check, (kind, spec) => kind.windowMs(spec, signals)) ?? 0,
     async sample(check, context) {
       try {

@@ -1,9 +1,9 @@
 import type { KubeClient } from "../kube/client.ts";
 import type { Right } from "../kube/right.ts";
 import { podType, serviceType, type Pod, type Service } from "../kube/well-known.ts";
-import { isPodReady, podTemplateHashOf } from "../workloads/pods.ts";
+import { isPodReady, podLabelOf, podRevisionOf, podsOfRevisions } from "../workloads/pods.ts";
 import { readWorkload, selectorText } from "../workloads/read-workload.ts";
-import { workloadRights, type Restored } from "./check.ts";
+import { workloadRights, type CheckedWorkload, type Restored } from "./check.ts";
 
 /** A port of a pod that can be asked. */
 export interface PodPort {
@@ -28,16 +28,20 @@ export interface ServiceQuestion {
 interface Asking {
   readonly executor: KubeClient;
   readonly namespace: string;
-  readonly restored: Restored | undefined;
+  readonly restored: readonly Restored[];
   readonly signal: AbortSignal;
 }
 
 /** What finding and asking the pods behind a Service takes. */
-export function servicePodsRights({ service }: ServiceQuestion, workload: string): readonly Right[] {
+export function servicePodsRights(
+  { service }: ServiceQuestion,
+  workloads: readonly CheckedWorkload[],
+): readonly Right[] {
   return [
     { apiGroup: "", resource: "services", verb: "get", name: service },
+    { apiGroup: "", resource: "pods", verb: "list" },
     { apiGroup: "", resource: "pods/proxy", verb: "get" },
-    ...workloadRights(workload),
+    ...workloadRights(workloads),
   ];
 }
 
@@ -106,21 +110,24 @@ function portOf(pod: Pod, { targetPort, port, protocol = "TCP" }: Port): number 
     .find((each) => each.name === targetPort && (each.protocol ?? "TCP") === protocol)?.containerPort;
 }
 
-/** Tells pods of the restored workload that run another version than the restored one. */
+/** Tells pods of restored workloads that run another version than the restored one. */
 async function outdatedPods({
   executor,
   namespace,
   restored,
   signal,
 }: Asking): Promise<(pod: Pod) => boolean> {
-  if (restored === undefined) return () => false;
-  const found = await readWorkload(executor, namespace, restored.workload, signal);
-  const revisions = new Set(found?.revisions.map(({ uid }) => uid));
-  const { podTemplateHash } = restored.revision;
-  return (pod) =>
-    podTemplateHashOf(pod) !== podTemplateHash &&
-    (pod.metadata.ownerReferences?.some(({ uid, controller }) => controller === true && revisions.has(uid)) ??
-      false);
+  const outdated = await Promise.all(
+    restored.map(async ({ kind, name, revision }) => {
+      const found = await readWorkload(executor, { kind, namespace, name }, signal);
+      if (found === undefined) return [];
+      const pods = await podsOfRevisions(found, found.revisions, executor, signal);
+      const label = podLabelOf(kind, revision);
+      return pods.filter((pod) => podRevisionOf(kind, pod) !== label);
+    }),
+  );
+  const uids = new Set(outdated.flat().map(({ metadata }) => metadata.uid));
+  return ({ metadata }) => uids.has(metadata.uid);
 }
 
 function nobody(why: string): ServicePods {

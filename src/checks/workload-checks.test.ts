@@ -61,7 +61,7 @@ function sample(
     {
       executor: client,
       namespace: "shop",
-      restored: { workload: "web", revision: toRef(live!) },
+      restored: [{ kind: "Deployment", name: "web", revision: toRef(live!) }],
       signals: [],
       now,
       signal: new AbortController().signal,

@@ -1,26 +1,22 @@
 import { describe, expect, it } from "@jest/globals";
-import {
-  destinationOf,
-  parseDeployment,
-  parseRequestName,
-  parseRevision,
-  parseTimeout,
-} from "./arguments.ts";
+import { destinationOf, parseWorkload, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
 
-describe("parseDeployment", () => {
+describe("parseWorkload", () => {
   it.each(["deploy/web", "deployment/web", "deployments/web", "deployments.apps/web", "Deployment/web"])(
     "takes %s",
     (text) => {
-      expect(parseDeployment(text)).toBe("web");
+      expect(parseWorkload(text)).toEqual({ kind: "Deployment", name: "web" });
     },
   );
 
   it("says how to write it when only a name is given", () => {
-    expect(() => parseDeployment("web")).toThrow("must be deploy/NAME, such as deploy/web");
+    expect(() => parseWorkload("web")).toThrow(
+      "must be deploy/NAME, sts/NAME or ds/NAME, such as deploy/web",
+    );
   });
 
-  it.each(["sts/web", "deploy/", "deploy/Web", "deploy/a/b", "deploy/../x", ""])("refuses %j", (text) => {
-    expect(() => parseDeployment(text)).toThrow();
+  it.each(["pod/web", "deploy/", "deploy/Web", "deploy/a/b", "deploy/../x", ""])("refuses %j", (text) => {
+    expect(() => parseWorkload(text)).toThrow();
   });
 });
 

@@ -1,30 +1,35 @@
 import { InvalidArgumentError } from "commander";
 import type { WorkloadTo } from "../crds/rollback-request.ts";
+import type { WorkloadKind } from "../crds/common.ts";
 import { parseDuration } from "../crds/duration.ts";
+import type { WorkloadName } from "./request/wording.ts";
 
-const DEPLOYMENT_WORDS: ReadonlySet<string> = new Set([
-  "deploy",
-  "deployment",
-  "deployments",
-  "deployment.apps",
-  "deployments.apps",
-]);
+/** As kubectl takes them. */
+const KIND_WORDS: Readonly<Record<WorkloadKind, readonly string[]>> = {
+  Deployment: ["deploy", "deployment", "deployments", "deployment.apps", "deployments.apps"],
+  StatefulSet: ["sts", "statefulset", "statefulsets", "statefulset.apps", "statefulsets.apps"],
+  DaemonSet: ["ds", "daemonset", "daemonsets", "daemonset.apps", "daemonsets.apps"],
+};
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const LARGEST_REVISION = 2 ** 31 - 1;
 
-/** The name of the Deployment in `deploy/NAME`. Throws InvalidArgumentError on anything else. */
-export function parseDeployment(text: string): string {
+/** What `deploy/NAME`, `sts/NAME` or `ds/NAME` names. Throws InvalidArgumentError on anything else. */
+export function parseWorkload(text: string): WorkloadName {
   const [word = "", name, ...more] = text.split("/");
   if (name === undefined) {
-    throw new InvalidArgumentError(`must be deploy/NAME, such as deploy/${NAME.test(text) ? text : "web"}`);
+    const example = `deploy/${NAME.test(text) ? text : "web"}`;
+    throw new InvalidArgumentError(`must be deploy/NAME, sts/NAME or ds/NAME, such as ${example}`);
   }
-  if (!DEPLOYMENT_WORDS.has(word.toLowerCase())) {
-    throw new InvalidArgumentError(`"${word}" cannot be rolled back yet; only Deployments can: deploy/NAME`);
+  const kind = (Object.keys(KIND_WORDS) as WorkloadKind[]).find((each) =>
+    KIND_WORDS[each].includes(word.toLowerCase()),
+  );
+  if (kind === undefined) {
+    throw new InvalidArgumentError(`"${word}" cannot be rolled back; deploy/NAME, sts/NAME and ds/NAME can`);
   }
   if (more.length > 0 || !NAME.test(name)) {
-    throw new InvalidArgumentError(`"${text.slice(word.length + 1)}" is not the name of a Deployment`);
+    throw new InvalidArgumentError(`"${text.slice(word.length + 1)}" is not the name of a ${kind}`);
   }
-  return name;
+  return { kind, name };
 }
 
 /** The name in `NAME`, `rbr/NAME` or `rollbackrequest.../NAME`, as kubectl prints and takes it. */

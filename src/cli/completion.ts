@@ -1,13 +1,16 @@
 import type { Command, Option } from "commander";
 import type { ResourceType } from "../kube/objects.ts";
 import { ROLLBACK_REQUESTS } from "../kube/rollback-kinds.ts";
-import { deploymentType } from "../kube/well-known.ts";
+import { WORKLOAD_TYPES } from "../workloads/workload.ts";
 import type { Session, SessionOptions } from "./session.ts";
+
+/** Name of the argument that stands for a workload, in help and completion. */
+export const WORKLOAD_ARGUMENT = "deploy|sts|ds/NAME";
 
 /** What may stand at the end of a command line. */
 export type Completion =
   | { readonly kind: "Words"; readonly words: readonly string[] }
-  | { readonly kind: "Deployments"; readonly session: SessionOptions }
+  | { readonly kind: "Workloads"; readonly session: SessionOptions }
   | { readonly kind: "Requests"; readonly session: SessionOptions };
 
 /** What completes the last of `words`, the words after the program's name. Pure. */
@@ -30,7 +33,7 @@ export function completionOf(program: Command, words: readonly string[]): Comple
   const argument = command.registeredArguments[positionals];
   if (argument === undefined) return matching([], current);
   if (argument.argChoices !== undefined) return matching(argument.argChoices, current);
-  const kind = argument.name() === "deploy/NAME" ? "Deployments" : "Requests";
+  const kind = argument.name() === WORKLOAD_ARGUMENT ? "Workloads" : "Requests";
   return { kind, session: scan.session };
 }
 
@@ -73,15 +76,21 @@ function matching(words: readonly string[], current: string): Completion {
   return { kind: "Words", words: words.filter((word) => word.startsWith(current)) };
 }
 
+/** Deployments, unless another kind was begun. */
+function typedKind(current: string): readonly [string, ResourceType] {
+  if (current.startsWith("sts/")) return ["sts/", WORKLOAD_TYPES.StatefulSet];
+  if (current.startsWith("ds/")) return ["ds/", WORKLOAD_TYPES.DaemonSet];
+  return ["deploy/", WORKLOAD_TYPES.Deployment];
+}
+
 /** Names of objects for a completion. A shell waits for it, so it gives up early. Throws KubeError. */
 export async function objectWords(
-  kind: "Deployments" | "Requests",
+  kind: "Workloads" | "Requests",
   { client, namespace, signal }: Session,
   current: string,
 ): Promise<readonly string[]> {
-  const type: ResourceType = kind === "Deployments" ? deploymentType : ROLLBACK_REQUESTS;
+  const [prefix, type] = kind === "Workloads" ? typedKind(current) : (["", ROLLBACK_REQUESTS] as const);
   const options = { namespace, signal, deadlineMs: 2_000, mayBeBehind: true };
   const { items } = await client.list(type, options);
-  const prefix = kind === "Deployments" ? "deploy/" : "";
   return items.map(({ metadata }) => `${prefix}${metadata.name}`).filter((word) => word.startsWith(current));
 }

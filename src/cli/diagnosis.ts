@@ -43,6 +43,9 @@ const RIGHTS: readonly Right[] = [
   right(GROUP, "rollbackledgers", "list", ["history (of deleted requests)"]),
   right("apps", "deployments", "get", ["revisions"]),
   right("apps", "replicasets", "list", ["revisions"]),
+  right("apps", "statefulsets", "get", ["revisions of StatefulSets"]),
+  right("apps", "daemonsets", "get", ["revisions of DaemonSets"]),
+  right("apps", "controllerrevisions", "list", ["revisions of StatefulSets and DaemonSets"]),
 ];
 
 /** An operator that runs looks at a new object within a second. */

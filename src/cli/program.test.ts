@@ -68,7 +68,7 @@ describe("completion", () => {
 
   it("looks in the namespace that was named", () => {
     expect(completed("-n", "shop", "undo", "de")).toMatchObject({
-      kind: "Deployments",
+      kind: "Workloads",
       session: { namespace: "shop" },
     });
     expect(completed("abort", "--namespace=shop", "")).toMatchObject({

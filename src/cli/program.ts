@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from "commander";
-import { parseDeployment, parseReason, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
+import { parseWorkload, parseReason, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
 import type { CommandContext } from "./command-context.ts";
 import type { PlanOptions } from "./commands/plan.ts";
 import type { RetryOptions } from "./commands/retry.ts";
@@ -8,6 +8,8 @@ import type { UndoOptions } from "./commands/undo.ts";
 import { SHELLS, type Shell } from "./completion-scripts.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import type { Format } from "./output/objects.ts";
+import { WORKLOAD_ARGUMENT } from "./completion.ts";
+import type { WorkloadName } from "./request/wording.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** Options that every command has. */
@@ -50,8 +52,8 @@ export function createProgram(runner: Runner): Command {
   return program;
 }
 
-function deployment(): Argument {
-  return new Argument("<deploy/NAME>", "the Deployment").argParser(parseDeployment);
+function workload(): Argument {
+  return new Argument(`<${WORKLOAD_ARGUMENT}>`, "the workload").argParser(parseWorkload);
 }
 
 function request(): Argument {
@@ -81,7 +83,7 @@ function withWish(command: Command): Command {
     .addOption(
       new Option("--reason <text>", "why, for the record").argParser(parseReason).default("", "none"),
     )
-    .option("--policy <name>", "policy to take executor and checks from [the one of the Deployment]")
+    .option("--policy <name>", "policy to take executor and checks from [the one of the workload]")
     .option("--no-policy", "use no policy")
     .option("--service-account <name>", "who acts [the policy's, else the operator's default]")
     .addOption(
@@ -91,23 +93,23 @@ function withWish(command: Command): Command {
 }
 
 function addUndo(program: Command, runner: Runner): void {
-  withWish(program.command("undo").description("Roll a Deployment back.").addArgument(deployment()))
+  withWish(program.command("undo").description("Roll a workload back.").addArgument(workload()))
     .option("--dry-run", "plan and check only; the request is kept as a record", false)
     .option("--wait", "follow it until it is verified", false)
     .addOption(timeout("15m"))
-    .action((name: string, options: UndoOptions, command: Command) =>
+    .action((target: WorkloadName, options: UndoOptions, command: Command) =>
       runner.inCluster(globals(command), async (context) =>
-        (await import("./commands/undo.ts")).undo(context, name, options),
+        (await import("./commands/undo.ts")).undo(context, target, options),
       ),
     );
 }
 
 function addPlan(program: Command, runner: Runner): void {
-  withWish(program.command("plan").description("Show what undo would do.").addArgument(deployment()))
+  withWish(program.command("plan").description("Show what undo would do.").addArgument(workload()))
     .addOption(timeout("30s"))
-    .action((name: string, options: PlanOptions, command: Command) =>
+    .action((target: WorkloadName, options: PlanOptions, command: Command) =>
       runner.inCluster(globals(command), async (context) =>
-        (await import("./commands/plan.ts")).plan(context, name, options),
+        (await import("./commands/plan.ts")).plan(context, target, options),
       ),
     );
 }
@@ -115,11 +117,11 @@ function addPlan(program: Command, runner: Runner): void {
 function addReaders(program: Command, runner: Runner): void {
   program
     .command("revisions")
-    .description("Show the revisions of a Deployment: known good, rolled back, images, ages.")
-    .addArgument(deployment())
-    .action((name: string, _: unknown, command: Command) =>
+    .description("Show the revisions of a workload: known good, rolled back, images, ages.")
+    .addArgument(workload())
+    .action((target: WorkloadName, _: unknown, command: Command) =>
       runner.inCluster(globals(command), async (context) =>
-        (await import("./commands/revisions.ts")).revisions(context, name),
+        (await import("./commands/revisions.ts")).revisions(context, target),
       ),
     );
   program
@@ -136,10 +138,10 @@ function addReaders(program: Command, runner: Runner): void {
   program
     .command("history")
     .description("List what was rolled back, one line each.")
-    .addArgument(deployment().argOptional())
-    .action((name: string | undefined, _: unknown, command: Command) =>
+    .addArgument(workload().argOptional())
+    .action((target: WorkloadName | undefined, _: unknown, command: Command) =>
       runner.inCluster(globals(command), async (context) =>
-        (await import("./commands/history.ts")).history(context, name),
+        (await import("./commands/history.ts")).history(context, target),
       ),
     );
   program

@@ -7,6 +7,7 @@ type Setting = keyof OperatorConfig;
 const RELOADABLE = {
   // The caches, the leases and the locks of a running process stand on these.
   namespace: false,
+  watchNamespaces: false,
   killSwitch: false,
   leaderElection: false,
   prometheus: true,

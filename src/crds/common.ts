@@ -118,7 +118,17 @@ export const PodTemplateHash = z
   .min(1)
   .max(63)
   .regex(/^[a-z0-9]+$/)
-  .meta(meta("Value of the label pod-template-hash."));
+  .meta(
+    meta(
+      "Value of the label pod-template-hash; for a StatefulSet or DaemonSet the hash of its ControllerRevision.",
+    ),
+  );
+
+/** Kinds whose pod template the action `workload` puts back. */
+export const WorkloadKind = z
+  .enum(["Deployment", "StatefulSet", "DaemonSet"])
+  .meta(meta("Kind of the workload. Default: the policy's target."));
+export type WorkloadKind = z.output<typeof WorkloadKind>;
 
 export const SpecTarget = z
   .object({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { KindDefinition } from "./kind.ts";
 import {
+  atomicList,
   cel,
   Conditions,
   decimal,
@@ -21,6 +22,11 @@ import { Verification } from "./verification.ts";
 const selector = (description: string) => text(description, 4096).min(1);
 
 const WINDOW = "Range of `rate()`; at least four scrape intervals of the server.";
+
+export const AllowedImages = z
+  .array(text("An image reference, exactly as a pod template has it.", 512).min(1))
+  .max(100)
+  .meta(meta("Images that a request may pin although the target's history does not have them.", atomicList));
 
 export const PrometheusSource = z
   .object({
@@ -172,6 +178,7 @@ export const RollbackPolicySpec = z
       })
       .default({ lookback: "60m" })
       .meta(meta("When the last release is held responsible for a breach.")),
+    allowedImages: AllowedImages.default([]),
     verification: Verification.default({ settle: "10s", soak: "60s", interval: "10s" }),
     guards: z
       .object({

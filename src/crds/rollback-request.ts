@@ -14,9 +14,18 @@ import {
   SpecTarget,
   text,
   time,
+  WorkloadKind,
 } from "./common.ts";
-import { PolicySignal } from "./rollback-policy.ts";
+import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
 import { Verification } from "./verification.ts";
+
+export const ImagePin = z
+  .object({
+    container: dnsLabel("Name of the container or init container."),
+    image: text("The image, as it is written in the pod template.", 512).min(1),
+  })
+  .meta(meta("One image of one container; everything else of the live template stays."));
+export type ImagePin = z.output<typeof ImagePin>;
 
 export const WorkloadTo = z
   .object({
@@ -34,13 +43,14 @@ export const WorkloadTo = z
       .max(2_147_483_647)
       .optional()
       .meta(meta("Revision number as `kubectl rollout history` shows it.")),
+    image: ImagePin.optional(),
   })
   .meta(
     meta(
-      "Where to go back to; exactly one member.",
+      "Where to go back to; exactly one member. An `image` must occur in the workload's history for that container, or in the policy's `allowedImages`.",
       cel({
-        rule: "has(self.strategy) != has(self.revision)",
-        message: "must have exactly one of `strategy`, `revision`",
+        rule: "[has(self.strategy), has(self.revision), has(self.image)].filter(x, x).size() == 1",
+        message: "must have exactly one of `strategy`, `revision`, `image`",
       }),
     ),
   );
@@ -48,7 +58,7 @@ export type WorkloadTo = z.output<typeof WorkloadTo>;
 
 export const WorkloadStep = z
   .object({
-    kind: z.enum(["Deployment"]).optional().meta(meta("Kind of the workload. Default: the policy's target.")),
+    kind: WorkloadKind.optional(),
     name: objectName(
       "Name of the workload, in the namespace of the request. Default: the policy's target.",
     ).optional(),
@@ -81,6 +91,14 @@ export const RequestStep = z
   );
 export type RequestStep = z.output<typeof RequestStep>;
 
+/** Wider than the hash alone: pods of a StatefulSet are labelled with the name of their ControllerRevision. */
+const LivePodTemplateHash = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+  .meta(meta("Value of the label pod-template-hash or controller-revision-hash, as the live pods carry it."));
+
 export const RollbackRequestSpec = z
   .object({
     reason: text('Why, in your words, such as "5xx since v1.2.3 (INC-231)".', 1024).default(""),
@@ -107,7 +125,7 @@ export const RollbackRequestSpec = z
     requestedBy: text("Who asks: a claim, not checked.", 256).optional(),
     severity: Severity.optional(),
     expect: z
-      .object({ podTemplateHash: PodTemplateHash })
+      .object({ podTemplateHash: LivePodTemplateHash })
       .optional()
       .meta(
         meta("The live state that is meant to go away. The request is refused if something else is live."),
@@ -146,22 +164,33 @@ export type Phase = z.output<typeof Phase>;
 export const RevisionRef = z
   .object({
     revision: z.int().meta(meta("Revision number, for information: an undo renumbers it.")),
-    name: objectName("Name of the ReplicaSet."),
-    uid: text("UID of the ReplicaSet.", 64),
+    name: objectName("Name of the ReplicaSet or ControllerRevision."),
+    uid: text("UID of the ReplicaSet or ControllerRevision.", 64),
     podTemplateHash: PodTemplateHash,
     images: z
       .array(text("An image.", 512))
       .max(32)
-      .meta(meta("Images of its containers, for people.", atomicList)),
+      .meta(
+        meta("Images of its containers, for people; `container=image` if there are several.", atomicList),
+      ),
   })
   .meta(meta("A revision of a workload."));
 export type RevisionRef = z.output<typeof RevisionRef>;
 
 /** A state of an object as far as a step cares: the members are those of its kind of step. */
-export const StepEnd = RevisionRef.partial().meta(
-  meta("A state of the object, as identities and numbers; never a template, never a value."),
-);
+export const StepEnd = RevisionRef.partial()
+  .extend({
+    image: ImagePin.optional(),
+    templateDigest: text(
+      "Digest of the pod template that the change makes, where that is not the stored template of a revision.",
+      64,
+    ).optional(),
+  })
+  .meta(meta("A state of the object, as identities and numbers; never a template, never a value."));
 export type StepEnd = z.output<typeof StepEnd>;
+
+/** Where a workload goes. A pinned image need not be a revision yet: then it has no identity of one. */
+export type PlannedTo = StepEnd & Pick<RevisionRef, "images">;
 
 /** The revision that this state is, where it is one with all its members. */
 export function revisionOf(end: StepEnd | undefined): RevisionRef | undefined {
@@ -259,6 +288,7 @@ export const RollbackRequestStatus = z
           })
           .optional()
           .meta(meta("The policy's target, where a step left its workload to the policy.")),
+        allowedImages: AllowedImages.optional(),
         automatic: z.boolean().meta(meta("Whether the operator made this request by itself.")),
       })
       .optional()

@@ -132,6 +132,8 @@ export interface KubeClient {
     options: PatchOptions,
   ): Promise<T>;
   delete(type: ResourceType, key: ObjectKey, options: DeleteOptions): Promise<void>;
+  /** Deletes a pod as far as its disruption budgets allow; isTooManyRequests while they do not. */
+  evict(pod: ObjectKey, options: Omit<DeleteOptions, "propagation">): Promise<void>;
   /** Whether this identity (the impersonated one, after `as`) may do something, by SelfSubjectAccessReview. */
   canI(attributes: AccessAttributes, options: CallOptions): Promise<AccessAnswer>;
   /**

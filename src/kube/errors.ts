@@ -151,6 +151,12 @@ export function outcomeUnknown(error: unknown): boolean {
   return has(error, (e) => e.outcomeUnknown);
 }
 
+/** What the server said in detail, cause by cause; empty where it gave none. */
+export function causesOf(error: unknown): readonly string[] {
+  if (!has(error, (e) => e.details?.causes !== undefined)) return [];
+  return ((error as KubeError).details?.causes ?? []).flatMap(({ message }) => message ?? []);
+}
+
 /** 500, 502, 503, 504: codes after which the same request may succeed. */
 export function isServerFailure(code: number): boolean {
   return code === 500 || code === 502 || code === 503 || code === 504;

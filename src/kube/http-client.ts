@@ -194,6 +194,25 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     await send(type, call, options);
   }
 
+  async function evict(pod: ObjectKey, options: Omit<DeleteOptions, "propagation">): Promise<void> {
+    const call = {
+      method: "POST",
+      path: objectPath(podType, pod, "eviction"),
+      query: writeQuery(options),
+      body: {
+        apiVersion: "policy/v1",
+        kind: "Eviction",
+        metadata: { ...pod },
+        deleteOptions: { preconditions: options.preconditions },
+      },
+      idempotent: false,
+      write: options.dryRun !== true,
+      verb: "evict",
+      target: targetOf(podType, pod),
+    } as const;
+    await send(podType, call, options);
+  }
+
   async function canI(attributes: AccessAttributes, options: CallOptions): Promise<AccessAnswer> {
     const type = selfSubjectAccessReviewType;
     const call = {
@@ -260,6 +279,7 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     replaceStatus: (type, object, options) => put(type, object, options, "status"),
     patch,
     delete: remove,
+    evict,
     canI,
     getFromPod,
     getPath,

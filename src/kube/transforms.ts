@@ -1,4 +1,5 @@
 import { stripBookkeeping } from "./store.ts";
+import type { KubeObject } from "./objects.ts";
 import type { Deployment, ReplicaSet } from "./well-known.ts";
 
 /**
@@ -8,6 +9,16 @@ import type { Deployment, ReplicaSet } from "./well-known.ts";
 export function stripDeployment(object: Deployment): Deployment {
   const stripped = stripBookkeeping(object);
   return { ...stripped, spec: { ...stripped.spec, template: { spec: { containers: [] } } } };
+}
+
+/** For kinds of which only it is watched that something changed: who it is, nothing else. */
+export function identityOnly<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+  } as unknown as T;
 }
 
 /** A ReplicaSet for the cache: who it is and whose, without its pod template. */

@@ -1,29 +1,42 @@
 import type { KubeClient } from "../kube/client.ts";
-import { deploymentType, replicaSetType, type Deployment, type LabelSelector } from "../kube/well-known.ts";
+import type { LabelSelector, ReplicaSet } from "../kube/well-known.ts";
+import type { ControllerRevision } from "../kube/workload-types.ts";
+import { controllerRevisionsOf } from "./controller-revisions.ts";
 import { revisionsOf, type Revision } from "./revisions.ts";
+import {
+  asWorkload,
+  REVISION_TYPES,
+  WORKLOAD_TYPES,
+  type LiveWorkload,
+  type WorkloadKey,
+} from "./workload.ts";
 
-export interface Workload {
-  readonly deployment: Deployment;
+export type Workload = LiveWorkload & {
   /** Newest first. */
   readonly revisions: readonly Revision[];
-}
+};
 
 /**
- * The Deployment and all its revisions as they are now, read as the executor; undefined when it does not exist. With
+ * The workload and all its revisions as they are now, read as the executor; undefined when it does not exist. With
  * `mayBeBehind` the revisions are those of the API server's watch cache, which may lag: confirm what matters.
  */
 export async function readWorkload(
   executor: KubeClient,
-  namespace: string,
-  name: string,
+  key: WorkloadKey,
   signal: AbortSignal,
   mayBeBehind = false,
 ): Promise<Workload | undefined> {
-  const deployment = await executor.tryGet(deploymentType, { namespace, name }, { signal });
-  if (deployment === undefined) return undefined;
-  const labelSelector = selectorText(deployment.spec.selector);
-  const { items } = await executor.list(replicaSetType, { namespace, labelSelector, signal, mayBeBehind });
-  return { deployment, revisions: revisionsOf(deployment, items) };
+  const live = await readLive(executor, key, signal);
+  if (live === undefined) return undefined;
+  const labelSelector = selectorText(live.object.spec.selector);
+  const { namespace } = key;
+  const { items } = await executor.list(REVISION_TYPES[key.kind], {
+    namespace,
+    labelSelector,
+    signal,
+    mayBeBehind,
+  });
+  return withHistory(live, items);
 }
 
 /**
@@ -32,18 +45,38 @@ export async function readWorkload(
  */
 export async function readRevisions(
   executor: KubeClient,
-  namespace: string,
-  name: string,
+  key: WorkloadKey,
   revisionNames: readonly string[],
   signal: AbortSignal,
 ): Promise<Workload | undefined> {
-  const [deployment, ...sets] = await Promise.all([
-    executor.tryGet(deploymentType, { namespace, name }, { signal }),
-    ...revisionNames.map((each) => executor.tryGet(replicaSetType, { namespace, name: each }, { signal })),
+  const { kind, namespace } = key;
+  const [live, ...found] = await Promise.all([
+    readLive(executor, key, signal),
+    ...revisionNames.map((name) => executor.tryGet(REVISION_TYPES[kind], { namespace, name }, { signal })),
   ]);
-  if (deployment === undefined) return undefined;
-  const found = sets.filter((set) => set !== undefined);
-  return { deployment, revisions: revisionsOf(deployment, found) };
+  return live === undefined
+    ? undefined
+    : withHistory(
+        live,
+        found.filter((each) => each !== undefined),
+      );
+}
+
+async function readLive(
+  executor: KubeClient,
+  { kind, namespace, name }: WorkloadKey,
+  signal: AbortSignal,
+): Promise<LiveWorkload | undefined> {
+  const object = await executor.tryGet(WORKLOAD_TYPES[kind], { namespace, name }, { signal });
+  return object === undefined ? undefined : asWorkload(kind, object);
+}
+
+function withHistory(live: LiveWorkload, objects: readonly (ReplicaSet | ControllerRevision)[]): Workload {
+  if (live.kind === "Deployment") {
+    return { ...live, revisions: revisionsOf(live.object, objects as readonly ReplicaSet[]) };
+  }
+  const revisions = controllerRevisionsOf(live.kind, live.object, objects as readonly ControllerRevision[]);
+  return { ...live, revisions };
 }
 
 /** A LabelSelector in the form of a query parameter. */

@@ -1,9 +1,12 @@
 import type { RevisionRef } from "../crds/rollback-request.ts";
 import { cutText } from "../kube/conditions.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import type { Deployment, PodTemplateSpec, ReplicaSet } from "../kube/well-known.ts";
+import { labelledImages } from "./containers.ts";
 import { HASH_LABEL, sameTemplate } from "./template.ts";
 
 export const REVISION = "deployment.kubernetes.io/revision";
+export const CHANGE_CAUSE = "kubernetes.io/change-cause";
 const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
 
 /** Who a revision is, without its content. */
@@ -14,7 +17,7 @@ export interface RevisionIdentity {
   readonly uid: string;
   readonly name: string;
   readonly podTemplateHash: string;
-  /** RFC 3339, whole seconds: creation of its ReplicaSet. */
+  /** RFC 3339, whole seconds: creation of its ReplicaSet or ControllerRevision. */
   readonly createdAt: string;
 }
 
@@ -22,7 +25,7 @@ export interface RevisionIdentity {
 const MAX_IMAGES = 32;
 const LONGEST_IMAGE = 512;
 
-/** A revision of a Deployment as its ReplicaSet holds it. */
+/** A revision as its ReplicaSet or ControllerRevision holds it. */
 export interface Revision extends RevisionIdentity {
   readonly template: PodTemplateSpec;
   readonly changeCause: string | undefined;
@@ -36,7 +39,7 @@ export function revisionsOf(deployment: Deployment, replicaSets: readonly Replic
   return owned(deployment, replicaSets).map(([identity, set]) => ({
     ...identity,
     template: set.spec.template,
-    changeCause: set.metadata.annotations?.["kubernetes.io/change-cause"],
+    changeCause: set.metadata.annotations?.[CHANGE_CAUSE],
   }));
 }
 
@@ -53,16 +56,19 @@ function owned(
   replicaSets: readonly ReplicaSet[],
 ): readonly (readonly [RevisionIdentity, ReplicaSet])[] {
   return replicaSets
-    .filter(({ metadata }) =>
-      metadata.ownerReferences?.some(
-        ({ controller, uid }) => controller === true && uid === deployment.metadata.uid,
-      ),
-    )
+    .filter((set) => isControlledBy(set, deployment))
     .flatMap((set) => {
       const identity = identityOf(set);
       return identity === undefined ? [] : [[identity, set] as const];
     })
     .sort(([a], [b]) => b.revision - a.revision);
+}
+
+/** By UID: a selector alone also finds strangers. */
+export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
+  return (object.metadata.ownerReferences ?? []).some(
+    ({ controller, uid }) => controller === true && uid === owner.metadata.uid,
+  );
 }
 
 function identityOf({ metadata }: ReplicaSet): RevisionIdentity | undefined {
@@ -79,9 +85,12 @@ function identityOf({ metadata }: ReplicaSet): RevisionIdentity | undefined {
   };
 }
 
-/** The revision whose template is live now, if the controller has made its ReplicaSet already. */
-export function liveRevision(deployment: Deployment, revisions: readonly Revision[]): Revision | undefined {
-  return revisions.find((revision) => sameTemplate(revision.template, deployment.spec.template));
+/** The revision whose template is live now, if the workload's controller has recorded it already. */
+export function liveRevision(
+  workload: { readonly spec: { readonly template: PodTemplateSpec } },
+  revisions: readonly Revision[],
+): Revision | undefined {
+  return revisions.find((revision) => sameTemplate(revision.template, workload.spec.template));
 }
 
 export function toRef(revision: Revision): RevisionRef {
@@ -94,10 +103,11 @@ export function toRef(revision: Revision): RevisionRef {
   };
 }
 
+/** Images of all containers, as `app=web:v1` where there are several. */
 export function imagesOf(template: PodTemplateSpec): string[] {
-  return (template.spec?.containers ?? [])
+  return labelledImages(template)
     .slice(0, MAX_IMAGES)
-    .map(({ image }) => cutText(image ?? "", LONGEST_IMAGE));
+    .map((image) => cutText(image, LONGEST_IMAGE));
 }
 
 function parseRevision(text: string | undefined): number | undefined {

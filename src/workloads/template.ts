@@ -35,7 +35,8 @@ export function changedPaths(from: PodTemplateSpec, to: PodTemplateSpec): readon
     .map((path) => cutText(path, LONGEST_PATH));
 }
 
-function comparable(template: PodTemplateSpec): PodTemplateSpec {
+/** What of a template is compared: the same for the same pods, whatever the server's form of it. */
+export function comparable(template: PodTemplateSpec): PodTemplateSpec {
   return dropEmptyMetadata(withoutHashLabel(template));
 }
 

@@ -68,7 +68,7 @@ describeWithAddress("checks by HTTP", () => {
       {
         executor: executor(of.namespace),
         namespace: of.namespace,
-        restored: { workload: "web", revision: toRef(live!) },
+        restored: [{ kind: "Deployment", name: "web", revision: toRef(live!) }],
         signals: [],
         now: Date.now(),
         signal,

@@ -33,6 +33,7 @@ function plan(of: MemoryWorkloads): Promise<PlanResult<WorkloadPlan>> {
       earlier: undefined,
       now: 0,
       expectedPodTemplateHash: undefined,
+      allowedImages: [],
       automatic: false,
       signal,
     },
@@ -194,7 +195,13 @@ describe("observing", () => {
           resourceVersion: "1",
           creationTimestamp: "2026-01-01T00:59:55Z",
           ownerReferences: [
-            { apiVersion: "apps/v1", kind: "ReplicaSet", name: "r", uid: step.to.uid, controller: true },
+            {
+              apiVersion: "apps/v1",
+              kind: "ReplicaSet",
+              name: "r",
+              uid: step.to.uid ?? "",
+              controller: true,
+            },
           ],
         },
         spec: { containers: [] },

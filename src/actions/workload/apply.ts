@@ -1,10 +1,14 @@
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
+import { withImage } from "../../workloads/containers.ts";
+import { readRevisions, type Workload } from "../../workloads/read-workload.ts";
+import { liveRevision } from "../../workloads/revisions.ts";
+import { sameTemplate } from "../../workloads/template.ts";
+import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
-import { liveRevision, type Revision } from "../../workloads/revisions.ts";
+import { destinationOf, type Destination } from "./destination.ts";
 import { patchFor } from "./patch.ts";
 import type { WorkloadPlan } from "./plan.ts";
-import { readRevisions, type Workload } from "../../workloads/read-workload.ts";
-import { sameTemplate } from "../../workloads/template.ts";
+import { templateDigest } from "./template-digest.ts";
 
 /** How often a failed `test` is looked at again before it counts as a refusal of the server. */
 const MAX_TRIES = 3;
@@ -14,15 +18,15 @@ const MAX_TRIES = 3;
  * reads: content never comes from the plan. Safe to repeat at any time.
  */
 export async function applyWorkload(plan: WorkloadPlan, context: ApplyContext): Promise<ApplyResult> {
+  const key = parseWorkloadTitle(plan.object, context.namespace);
+  const names = [plan.from.name, plan.to.name].filter((name) => name !== undefined);
   let refusal = "";
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const name = plan.object.slice("Deployment/".length);
-    const ends = [plan.from.name, plan.to.name];
-    const workload = await readRevisions(context.executor, context.namespace, name, ends, context.signal);
+    const workload = await readRevisions(context.executor, key, names, context.signal);
     const state = stateOf(plan, workload);
     if (state.kind !== "Ready") return state;
     try {
-      await patchFor(state.workload.deployment, state.to).send(context.executor, context.signal, false);
+      await patchFor(state.workload, state.to).send(context.executor, context.signal, false);
       return { kind: "Applied", alreadyThere: false };
     } catch (error) {
       // Admission or a right that was taken away since the plan; asking again would not help.
@@ -39,31 +43,52 @@ function refusedByServer(words: string): ApplyResult {
   return { kind: "Refused", reason: "StepFailed", message: `the API server refused the change: ${words}` };
 }
 
-type State = ApplyResult | { readonly kind: "Ready"; readonly workload: Workload; readonly to: Revision };
+type State =
+  | ApplyResult
+  | {
+      readonly kind: "Ready";
+      readonly workload: Workload;
+      readonly to: Pick<Destination, "template" | "changeCause">;
+    };
 
 function stateOf(plan: WorkloadPlan, workload: Workload | undefined): State {
   if (workload === undefined) return superseded(`${plan.object} is gone`);
-  const { deployment, revisions } = workload;
-  if (deployment.metadata.uid !== plan.objectUid) {
+  const { object, revisions } = workload;
+  if (object.metadata.uid !== plan.objectUid) {
     return superseded(`${plan.object} was deleted and created again`);
   }
-  const to = revisions.find(({ uid }) => uid === plan.to.uid);
-  if (to === undefined || to.podTemplateHash !== plan.to.podTemplateHash) {
+  const isMade = plan.to.templateDigest === templateDigest(object.spec.template);
+  if (isMade) return { kind: "Applied", alreadyThere: true };
+  const to = destination(plan, workload);
+  if (to === undefined) {
     return {
       kind: "Refused",
       reason: "RevisionNotFound",
       message: `revision ${plan.to.revision} was removed from the history of ${plan.object} between plan and act`,
     };
   }
-  if (sameTemplate(deployment.spec.template, to.template)) return { kind: "Applied", alreadyThere: true };
-  const live = liveRevision(deployment, revisions);
+  if (sameTemplate(object.spec.template, to.template)) return { kind: "Applied", alreadyThere: true };
+  const live = liveRevision(object, revisions);
   if (live?.uid !== plan.from.uid || live.revision !== plan.from.revision) {
     return superseded(`${plan.object} was changed by somebody else before the act`);
   }
-  if (deployment.spec.paused === true) {
+  if (workload.kind === "Deployment" && workload.object.spec.paused === true) {
     return { kind: "Refused", reason: "Paused", message: `${plan.object} was paused between plan and act` };
   }
   return { kind: "Ready", workload, to };
+}
+
+/** A pinned image is put into the template that is live now; `from` being live is checked after this. */
+function destination({ to }: WorkloadPlan, { object, revisions }: Workload) {
+  const revision = revisions.find(({ uid, podTemplateHash }) => {
+    return uid === to.uid && podTemplateHash === to.podTemplateHash;
+  });
+  if (to.image === undefined) return revision === undefined ? undefined : destinationOf(revision);
+  const { container, image } = to.image;
+  return {
+    template: withImage(object.spec.template, container, image),
+    changeCause: revision?.changeCause ?? liveRevision(object, revisions)?.changeCause,
+  };
 }
 
 function superseded(message: string): ApplyResult {

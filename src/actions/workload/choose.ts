@@ -54,7 +54,7 @@ function chooseNamed(input: ChoiceInput, wanted: number): Choice {
         : [`revision ${wanted} was itself rolled back by ${mark.request}: ${mark.reason}`];
     return { kind: "Chosen", revision: found, warnings };
   }
-  const renumbered = input.revisions.find((revision) => revision.formerRevisions.includes(wanted));
+  const renumbered = input.revisions.find((revision) => hadNumber(revision, wanted, input.ledger));
   if (renumbered?.uid === input.live.uid) {
     return {
       kind: "NothingToDo",
@@ -71,6 +71,15 @@ function chooseNamed(input: ChoiceInput, wanted: number): Choice {
   return refused(
     "RevisionNotFound",
     `revision ${wanted} is not in the history (kept: ${kept.join(", ")}; revisionHistoryLimit ${input.revisionHistoryLimit})`,
+  );
+}
+
+/** ReplicaSets keep their former numbers; of ControllerRevisions only the ledger knows some. */
+function hadNumber(revision: Revision, wanted: number, ledger: RollbackLedgerSpec | undefined): boolean {
+  const recorded = [...(ledger?.releases ?? []), ...(ledger?.knownGood ?? []), ...(ledger?.marks ?? [])];
+  return (
+    revision.formerRevisions.includes(wanted) ||
+    recorded.some((entry) => entry.replicaSetUid === revision.uid && entry.revision === wanted)
   );
 }
 

@@ -1,9 +1,11 @@
-import type { Action, Right } from "../action.ts";
+import type { Action } from "../action.ts";
+import { advanceWorkload } from "./advance.ts";
 import { applyWorkload } from "./apply.ts";
 import { observeWorkload } from "./observe.ts";
 import { narrowWorkload, planWorkload, type WorkloadPlan } from "./plan.ts";
 import type { WorkloadSpec } from "./resolve.ts";
 import { reverseWorkload } from "./reverse.ts";
+import { requiredRights } from "./rights.ts";
 
 export type { WorkloadPlan } from "./plan.ts";
 export type { WorkloadSpec } from "./resolve.ts";
@@ -13,7 +15,7 @@ export interface WorkloadOptions {
   readonly stuckAfterMs: () => number;
 }
 
-/** Puts a Deployment's pod template back to an earlier revision. */
+/** Puts a workload's pod template back to an earlier revision, or one of its images. */
 export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<WorkloadSpec, WorkloadPlan> {
   return {
     kind: "workload",
@@ -25,16 +27,7 @@ export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<Worklo
     narrow: narrowWorkload,
     apply: applyWorkload,
     observe: (plan, context) => observeWorkload(plan, context, stuckAfterMs()),
+    advance: advanceWorkload,
     reverse: reverseWorkload,
   };
-}
-
-function requiredRights({ name }: WorkloadSpec): readonly Right[] {
-  return [
-    { apiGroup: "apps", resource: "deployments", verb: "get", name },
-    { apiGroup: "apps", resource: "deployments", verb: "patch", name },
-    { apiGroup: "apps", resource: "replicasets", verb: "get" },
-    { apiGroup: "apps", resource: "replicasets", verb: "list" },
-    { apiGroup: "", resource: "pods", verb: "list" },
-  ];
 }

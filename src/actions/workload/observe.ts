@@ -1,12 +1,14 @@
-import type { Deployment, WireCondition } from "../../kube/well-known.ts";
+import type { Pod, WireCondition } from "../../kube/well-known.ts";
 import { podComplaints, type PodComplaint } from "../../workloads/pod-complaints.ts";
-import { podsOfRevisions } from "../../workloads/pods.ts";
-import { readRevisions } from "../../workloads/read-workload.ts";
-import { toRef } from "../../workloads/revisions.ts";
-import { rolloutState } from "../../workloads/rollout-state.ts";
-import { sameTemplate } from "../../workloads/template.ts";
+import { ownPods, podLabelOf, podRevisionOf, podsOfRevisions } from "../../workloads/pods.ts";
+import type { Workload } from "../../workloads/read-workload.ts";
+import { toRef, type Revision } from "../../workloads/revisions.ts";
+import { rolloutStateOf } from "../../workloads/rollout-state.ts";
+import type { LiveWorkload } from "../../workloads/workload.ts";
 import type { ApplyContext, Progress } from "../action.ts";
+import { lookAt } from "./look.ts";
 import type { WorkloadPlan } from "./plan.ts";
+import { nextPodAct, type PodAct } from "./stale-pods.ts";
 
 /** Watch events wake the step; this only bounds how long a lost one can delay it. */
 const POLL_MS = 1_000;
@@ -17,35 +19,55 @@ export async function observeWorkload(
   context: ApplyContext,
   stuckAfterMs: number,
 ): Promise<Progress> {
-  const name = plan.object.slice("Deployment/".length);
-  const { executor, namespace, signal } = context;
-  const workload = await readRevisions(executor, namespace, name, [plan.to.name], signal);
-  if (workload === undefined) return superseded(`${plan.object} is gone`);
-  const { deployment, revisions } = workload;
-  if (deployment.metadata.uid !== plan.objectUid) {
-    return superseded(`${plan.object} was deleted and created again`);
+  const look = await lookAt(plan, context);
+  if (look.kind === "Superseded") return look;
+  const { workload, product } = look;
+  const state = rolloutStateOf(workload);
+  if (state.complete && product !== undefined) {
+    return { kind: "Done", message: state.message, after: toRef(product) };
   }
-  const to = revisions.find(({ uid }) => uid === plan.to.uid);
-  if (to === undefined || !sameTemplate(deployment.spec.template, to.template)) {
-    return superseded(`${plan.object} was changed by somebody else after the act`);
-  }
-  const state = rolloutState(deployment);
-  const after = toRef(to);
-  if (state.complete) return { kind: "Done", message: state.message, after };
-  const complaints = podComplaints(await podsOfRevisions(deployment, [to], executor, signal));
-  const stuck = stuckReason(deployment, complaints, context, stuckAfterMs);
+  const { pods, act } = await podsAndAct(workload, product, context);
+  const complaints = podComplaints(pods);
+  const stuck = stuckReason(workload, complaints, context, stuckAfterMs);
   // The revision is only renumbered once the controller has seen the change.
-  const known = state.observed ? { after } : {};
+  const known = product === undefined ? {} : { after: toRef(product) };
   if (stuck !== undefined) {
     return { kind: "Failed", reason: "Stuck", message: `${state.message}; ${stuck}`, ...known };
   }
-  const words = [state.message, ...complaints.slice(0, 3).map(({ text }) => text)];
-  return { kind: "InProgress", message: words.join("; "), pollAfterMs: POLL_MS, ...known };
+  const words = [
+    state.message,
+    ...(act.kind === "Wait" ? [act.message] : []),
+    ...complaints.slice(0, 3).map(({ text }) => text),
+  ];
+  const isDue = act.kind === "Delete" || act.kind === "Evict";
+  return {
+    kind: "InProgress",
+    message: words.join("; "),
+    pollAfterMs: POLL_MS,
+    ...known,
+    ...(isDue ? { needsAdvance: true } : {}),
+  };
+}
+
+/** Pods of the restored version, and what has to be done about the others. */
+async function podsAndAct(
+  workload: Workload,
+  product: Revision | undefined,
+  { executor, signal, now }: ApplyContext,
+): Promise<{ readonly pods: readonly Pod[]; readonly act: PodAct }> {
+  if (product === undefined) return { pods: [], act: { kind: "None" } };
+  if (workload.kind === "Deployment") {
+    return { pods: await podsOfRevisions(workload, [product], executor, signal), act: { kind: "None" } };
+  }
+  const label = podLabelOf(workload.kind, product);
+  const all = await ownPods(workload, executor, signal);
+  const pods = all.filter((pod) => podRevisionOf(workload.kind, pod) === label);
+  return { pods, act: nextPodAct(workload, all, label, now) };
 }
 
 /** Why waiting longer is of no use, if that is so. */
 function stuckReason(
-  deployment: Deployment,
+  { object }: LiveWorkload,
   complaints: readonly PodComplaint[],
   context: ApplyContext,
   stuckAfterMs: number,
@@ -60,13 +82,13 @@ function stuckReason(
   if (hopeless.length > 0) {
     return `the restored version cannot start: ${texts(hopeless)}`;
   }
-  const failure = deployment.status?.conditions?.find(
+  const failure = object.status?.conditions?.find(
     ({ type, status }) => type === "ReplicaFailure" && status === "True",
   );
   if (failure !== undefined && context.now - since >= stuckAfterMs) {
     return `pods cannot be created: ${failure.message ?? failure.reason ?? "ReplicaFailure"}`;
   }
-  if (progressDeadlineExceeded(deployment.status?.conditions ?? [], since)) {
+  if (progressDeadlineExceeded(object.status?.conditions ?? [], since)) {
     return `the progress deadline passed: ${texts(complaints) || "no pod gives a reason"}`;
   }
   return undefined;
@@ -85,8 +107,4 @@ function texts(complaints: readonly PodComplaint[]): string {
     .slice(0, 3)
     .map(({ text }) => text)
     .join("; ");
-}
-
-function superseded(message: string): Progress {
-  return { kind: "Superseded", message };
 }

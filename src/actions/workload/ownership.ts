@@ -2,7 +2,7 @@ import { gitOpsOwner } from "../../gitops/owner.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isApiNotServed, isForbidden, isNotFound } from "../../kube/errors.ts";
 import { defineResource, type KubeObject } from "../../kube/objects.ts";
-import type { Deployment } from "../../kube/well-known.ts";
+import type { LiveWorkload } from "../../workloads/workload.ts";
 
 interface Rollout extends KubeObject {
   readonly spec: { readonly workloadRef?: { readonly kind?: string; readonly name?: string } };
@@ -30,30 +30,30 @@ export type Ownership =
   | { readonly kind: "Ours"; readonly warnings: readonly string[] }
   | { readonly kind: "Foreign"; readonly message: string };
 
-/** Whether another tool owns the Deployment's template, so that a live change would be undone or break it. */
+/** Whether another tool owns the workload's template, so that a live change would be undone or break it. */
 export async function ownershipOf(
-  deployment: Deployment,
+  { kind, object }: LiveWorkload,
   executor: KubeClient,
   signal: AbortSignal,
 ): Promise<Ownership> {
-  const gitOps = gitOpsOwner(deployment);
+  const gitOps = gitOpsOwner(object);
   if (gitOps !== undefined) {
     return foreign(`managed by ${gitOps.tool} ${gitOps.owner}: ${gitOps.remedy}`);
   }
-  const byOwner = ownerReferenceRefusal(deployment);
+  const byOwner = ownerReferenceRefusal(object);
   if (byOwner !== undefined) return foreign(byOwner);
-  const { namespace = "", name } = deployment.metadata;
+  const { namespace = "", name } = object.metadata;
   const [rollouts, canaries] = await Promise.all([
     listIfServed(ROLLOUTS, executor, namespace, signal),
     listIfServed(CANARIES, executor, namespace, signal),
   ]);
-  const rollout = rollouts.items.find(({ spec }) => names(spec.workloadRef, name));
+  const rollout = rollouts.items.find(({ spec }) => names(spec.workloadRef, kind, name));
   if (rollout !== undefined) {
     return foreign(
       `managed by Argo Rollouts Rollout ${namespace}/${rollout.metadata.name} (workloadRef): undo it with "kubectl argo rollouts undo ${rollout.metadata.name}"`,
     );
   }
-  const canary = canaries.items.find(({ spec }) => names(spec.targetRef, name));
+  const canary = canaries.items.find(({ spec }) => names(spec.targetRef, kind, name));
   if (canary !== undefined) {
     return foreign(
       `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef): Flagger decides which version gets the traffic`,
@@ -61,7 +61,7 @@ export async function ownershipOf(
   }
   return {
     kind: "Ours",
-    warnings: [...rollouts.warnings, ...canaries.warnings, ...controllerWarnings(deployment)],
+    warnings: [...rollouts.warnings, ...canaries.warnings, ...controllerWarnings(object)],
   };
 }
 
@@ -70,8 +70,8 @@ function foreign(message: string): Ownership {
 }
 
 /** Flagger owns the `-primary` copy that it made; Argo Rollouts owns what it created. */
-function ownerReferenceRefusal(deployment: Deployment): string | undefined {
-  const owner = deployment.metadata.ownerReferences?.find(
+function ownerReferenceRefusal(object: KubeObject): string | undefined {
+  const owner = object.metadata.ownerReferences?.find(
     ({ apiVersion }) => apiVersion.startsWith("flagger.app/") || apiVersion.startsWith("argoproj.io/"),
   );
   if (owner === undefined) return undefined;
@@ -79,14 +79,18 @@ function ownerReferenceRefusal(deployment: Deployment): string | undefined {
   return `owned by ${tool} ${owner.kind} ${owner.name}, which would write over a live change: act on that ${owner.kind}`;
 }
 
-function controllerWarnings(deployment: Deployment): readonly string[] {
-  const owner = deployment.metadata.ownerReferences?.find(({ controller }) => controller === true);
+function controllerWarnings(object: KubeObject): readonly string[] {
+  const owner = object.metadata.ownerReferences?.find(({ controller }) => controller === true);
   if (owner === undefined) return [];
   return [`controlled by ${owner.kind} ${owner.name}, which may write over the change`];
 }
 
-function names(ref: { readonly kind?: string; readonly name?: string } | undefined, name: string): boolean {
-  return ref?.kind === "Deployment" && ref.name === name;
+function names(
+  ref: { readonly kind?: string; readonly name?: string } | undefined,
+  kind: string,
+  name: string,
+): boolean {
+  return ref?.kind === kind && ref.name === name;
 }
 
 /** Asks discovery first: without it a missing CRD and a missing right look alike to an executor without rights. */

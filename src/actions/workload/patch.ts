@@ -1,28 +1,31 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
-import { deploymentType, type Deployment } from "../../kube/well-known.ts";
-import { REVISION, type Revision } from "../../workloads/revisions.ts";
+import { CHANGE_CAUSE, REVISION } from "../../workloads/revisions.ts";
 import { withoutHashLabel } from "../../workloads/template.ts";
+import { WORKLOAD_TYPES, type LiveWorkload } from "../../workloads/workload.ts";
+import type { Destination } from "./destination.ts";
 
 export const FIELD_MANAGER = "rollback-operator";
-const CHANGE_CAUSE = "kubernetes.io/change-cause";
 
 export interface PreparedPatch {
   readonly operations: readonly JsonPatchOperation[];
   /** Throws KubeError; 422 when a `test` failed or the object would be invalid. */
-  send(executor: KubeClient, signal: AbortSignal, dryRun: boolean): Promise<Deployment>;
+  send(executor: KubeClient, signal: AbortSignal, dryRun: boolean): Promise<LiveWorkload["object"]>;
 }
 
 /**
  * The one write of this action. It tests the UID, the revision and the whole template that is replaced, not the
- * resourceVersion: a crash-looping Deployment changes its status all the time, exactly when we must act. Unlike
- * `kubectl rollout undo` it keeps every annotation but the change cause, which describes the template.
+ * resourceVersion: a crash-looping workload changes its status all the time, exactly when we must act. Unlike
+ * `kubectl rollout undo` it keeps every annotation but the change cause of a Deployment, which describes the template.
  */
-export function patchFor(deployment: Deployment, to: Revision): PreparedPatch {
-  const annotations = deployment.metadata.annotations ?? {};
+export function patchFor(
+  { kind, object }: LiveWorkload,
+  to: Pick<Destination, "template" | "changeCause">,
+): PreparedPatch {
+  const annotations = object.metadata.annotations ?? {};
   const operations: readonly JsonPatchOperation[] = [
-    { op: "test", path: "/metadata/uid", value: deployment.metadata.uid },
+    { op: "test", path: "/metadata/uid", value: object.metadata.uid },
     ...(annotations[REVISION] === undefined
       ? []
       : [
@@ -32,16 +35,18 @@ export function patchFor(deployment: Deployment, to: Revision): PreparedPatch {
             value: annotations[REVISION],
           } as const,
         ]),
-    { op: "test", path: "/spec/template", value: deployment.spec.template },
+    { op: "test", path: "/spec/template", value: object.spec.template },
     { op: "replace", path: "/spec/template", value: withoutHashLabel(to.template) },
-    ...changeCause(annotations[CHANGE_CAUSE], to.changeCause, deployment.metadata.annotations !== undefined),
+    ...(kind === "Deployment"
+      ? changeCause(annotations[CHANGE_CAUSE], to.changeCause, object.metadata.annotations !== undefined)
+      : []),
   ];
-  const { namespace = "", name } = deployment.metadata;
+  const { namespace = "", name } = object.metadata;
   return {
     operations,
     send: (executor, signal, dryRun) =>
       executor.patch(
-        deploymentType,
+        WORKLOAD_TYPES[kind],
         { namespace, name },
         { kind: "json", operations },
         { signal, dryRun, fieldManager: FIELD_MANAGER },
@@ -50,7 +55,7 @@ export function patchFor(deployment: Deployment, to: Revision): PreparedPatch {
 }
 
 /** Whether the patch made for `before` would still pass its own `test` operations. */
-export function patchStillApplies(before: Deployment, now: Deployment): boolean {
+export function patchStillApplies(before: LiveWorkload["object"], now: LiveWorkload["object"]): boolean {
   return (
     before.metadata.uid === now.metadata.uid &&
     before.metadata.annotations?.[REVISION] === now.metadata.annotations?.[REVISION] &&

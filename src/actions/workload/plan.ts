@@ -1,30 +1,47 @@
-import { revisionOf, type PlannedStep, type RevisionRef } from "../../crds/rollback-request.ts";
+import {
+  revisionOf,
+  type PlannedStep,
+  type PlannedTo,
+  type RevisionRef,
+  type StepEnd,
+} from "../../crds/rollback-request.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
-import { deploymentType, type Deployment } from "../../kube/well-known.ts";
+import type { PodTemplateSpec } from "../../kube/well-known.ts";
+import { toRef } from "../../workloads/revisions.ts";
+import { changedPaths, sameTemplate } from "../../workloads/template.ts";
+import { WORKLOAD_TYPES, workloadTitle } from "../../workloads/workload.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { checkDependencies } from "./dependencies.ts";
-import { toRef, type Revision } from "../../workloads/revisions.ts";
+import { plannedTo } from "./destination.ts";
 import { ownershipOf } from "./ownership.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
 import { resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
-import { changedPaths } from "../../workloads/template.ts";
+import { templateDigest } from "./template-digest.ts";
+import { imageWarnings, strategyWarnings } from "./warnings.ts";
 
 /** A plan of this action always knows both ends. */
 export type WorkloadPlan = Omit<PlannedStep, "objectUid" | "from" | "to"> & {
   readonly objectUid: string;
   readonly from: RevisionRef;
-  readonly to: RevisionRef;
+  readonly to: PlannedTo;
 };
 
-/** A stored plan with both its revisions, if it has them. */
+/** A stored plan with both its ends, if it has them. */
 export function narrowWorkload(planned: PlannedStep): WorkloadPlan | undefined {
   const from = revisionOf(planned.from);
-  const to = revisionOf(planned.to);
+  const to = destinationEnd(planned.to);
   const { objectUid } = planned;
   if (from === undefined || to === undefined || objectUid === undefined) return undefined;
   return { ...planned, objectUid, from, to };
+}
+
+/** A revision, or what is known again by the digest of its template. */
+function destinationEnd(to: StepEnd | undefined): PlannedTo | undefined {
+  if (to?.images === undefined) return undefined;
+  if (to.templateDigest === undefined && revisionOf(to) === undefined) return undefined;
+  return { ...to, images: to.images };
 }
 
 /** Whoever changes it is done with it soon. */
@@ -39,35 +56,47 @@ export async function planWorkload(
   spec: WorkloadSpec,
   context: PlanContext,
 ): Promise<PlanResult<WorkloadPlan>> {
-  const object = `Deployment/${spec.name}`;
-  const resolved = await resolveEnds(spec, context, object);
+  const resolved = await resolveEnds(spec, context);
   if (resolved.kind !== "Resolved") return resolved;
-  const { deployment, live, to } = resolved;
-  const preflight = await preflightOf(deployment, to, context, object);
+  const object = workloadTitle(spec);
+  const preflight = await preflightOf(resolved, context, object);
   if (preflight.kind !== "Passed") return preflight;
+  const { workload, to } = resolved;
+  const { template } = workload.object.spec;
+  // A stored template that lacks what the server fills in today differs in form only.
+  if (sameTemplate(preflight.template, template)) {
+    const revision = to.revision?.revision;
+    const message = `the live template already matches${revision === undefined ? "" : ` revision ${revision}`}`;
+    return { kind: "NothingToDo", message: `${object}: ${message}` };
+  }
   return {
     kind: "Planned",
-    plan: toPlan(stepName, object, resolved, context, [
+    plan: toPlan(stepName, object, resolved, preflight.template, context, [
       ...resolved.warnings,
       ...preflight.warnings,
-      ...imageWarnings(live, to),
+      ...imageWarnings(template, to.template),
+      ...strategyWarnings(workload),
     ]),
   };
 }
 
-type Preflight = { readonly kind: "Passed"; readonly warnings: readonly string[] } | Unresolved;
+type Preflight =
+  | {
+      readonly kind: "Passed";
+      /** What the server would store. */
+      readonly template: PodTemplateSpec;
+      readonly warnings: readonly string[];
+    }
+  | Unresolved;
 
-async function preflightOf(
-  deployment: Deployment,
-  to: Revision,
-  context: PlanContext,
-  object: string,
-): Promise<Preflight> {
+async function preflightOf(ends: Ends, context: PlanContext, object: string): Promise<Preflight> {
   const { executor, namespace, signal } = context;
+  const { workload, to } = ends;
+  const title = to.revision === undefined ? "the pinned template" : `revision ${to.revision.revision}`;
   const [ownership, dependencies, rehearsal] = await Promise.all([
-    ownershipOf(deployment, executor, signal),
+    ownershipOf(workload, executor, signal),
     checkDependencies(to.template, executor, namespace, signal),
-    dryRun(deployment, to, context),
+    dryRun(ends, context),
   ]);
   if (ownership.kind === "Foreign") return refused("TargetOwned", `${object} is ${ownership.message}`);
   const [missing] = dependencies.missing;
@@ -75,7 +104,7 @@ async function preflightOf(
     const names = dependencies.missing.map(({ kind, name, usedBy }) => `${kind} ${name} (${usedBy})`);
     return refused(
       "DependencyMissing",
-      `${object}: revision ${to.revision} needs ${names.join(", ")}, gone from namespace ${namespace}: restore it, or name another revision`,
+      `${object}: ${title} needs ${names.join(", ")}, gone from namespace ${namespace}: restore it, or name another revision`,
     );
   }
   if (rehearsal.kind === "Changed") {
@@ -89,29 +118,33 @@ async function preflightOf(
     return refused("DryRunRefused", `${object}: the API server would refuse the change: ${rehearsal.words}`);
   }
   const unchecked = dependencies.unchecked.map(
-    ({ kind, name }) => `unchecked: no right to read ${kind} ${name}, which revision ${to.revision} needs`,
+    ({ kind, name }) => `unchecked: no right to read ${kind} ${name}, which ${title} needs`,
   );
-  return { kind: "Passed", warnings: [...ownership.warnings, ...unchecked] };
+  return {
+    kind: "Passed",
+    template: rehearsal.template,
+    warnings: [...ownership.warnings, ...unchecked],
+  };
 }
 
 type Rehearsal =
-  | { readonly kind: "Accepted" }
+  | { readonly kind: "Accepted"; readonly template: PodTemplateSpec }
   | { readonly kind: "Refused"; readonly words: string }
   /** A `test` of the patch failed: the object moved under us, as it does while its controller numbers it. */
   | { readonly kind: "Changed" };
 
 /** Admission webhooks and policies speak up in a dry run. */
-async function dryRun(deployment: Deployment, to: Revision, context: PlanContext): Promise<Rehearsal> {
+async function dryRun({ workload, to }: Ends, context: PlanContext): Promise<Rehearsal> {
   const { executor, signal } = context;
   try {
-    await patchFor(deployment, to).send(executor, signal, true);
-    return { kind: "Accepted" };
+    const { spec } = await patchFor(workload, to).send(executor, signal, true);
+    return { kind: "Accepted", template: spec.template };
   } catch (error) {
     if (isForbidden(error)) return { kind: "Refused", words: errorMessage(error) };
     if (!isInvalid(error) && !isNotFound(error)) throw error;
-    const { namespace = "", name } = deployment.metadata;
-    const now = await executor.tryGet(deploymentType, { namespace, name }, { signal });
-    return now !== undefined && patchStillApplies(deployment, now)
+    const { namespace = "", name } = workload.object.metadata;
+    const now = await executor.tryGet(WORKLOAD_TYPES[workload.kind], { namespace, name }, { signal });
+    return now !== undefined && patchStillApplies(workload.object, now)
       ? { kind: "Refused", words: errorMessage(error) }
       : { kind: "Changed" };
   }
@@ -120,22 +153,24 @@ async function dryRun(deployment: Deployment, to: Revision, context: PlanContext
 function toPlan(
   name: string,
   object: string,
-  ends: Ends,
+  { workload, live, to }: Ends,
+  rehearsed: PodTemplateSpec,
   context: PlanContext,
   warnings: readonly string[],
 ): WorkloadPlan {
+  const isStored = to.pin === undefined && sameTemplate(rehearsed, to.template);
   const identity = {
     action: "workload",
     object,
-    objectUid: ends.deployment.metadata.uid,
-    from: toRef(ends.live),
-    to: toRef(ends.to),
-    changes: [...changedPaths(ends.live.template, ends.to.template)],
+    objectUid: workload.object.metadata.uid,
+    from: toRef(live),
+    to: plannedTo(to, isStored ? undefined : templateDigest(rehearsed)),
+    changes: [...changedPaths(live.template, rehearsed)],
   };
   const digest = digestOf({
     ...identity,
-    from: [ends.live.uid, ends.live.podTemplateHash],
-    to: [ends.to.uid, ends.to.podTemplateHash],
+    from: [live.uid, live.podTemplateHash],
+    to: to.pin ?? [to.revision?.uid, to.revision?.podTemplateHash],
     executor: context.executorName,
   });
   return {
@@ -144,16 +179,6 @@ function toPlan(
     ...identity,
     warnings: warnings.slice(0, 32).map((text) => cutText(text, LONGEST_WARNING)),
   };
-}
-
-function imageWarnings(live: Revision, to: Revision): readonly string[] {
-  const before = toRef(live).images;
-  return toRef(to)
-    .images.filter((image) => before.includes(image) && image.includes(":latest"))
-    .map(
-      (image) =>
-        `image ${image} is the same in both revisions and its tag can be moved: the same bits may run`,
-    );
 }
 
 function refused(reason: string, message: string): Unresolved {

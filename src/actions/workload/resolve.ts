@@ -1,22 +1,27 @@
+import type { WorkloadKind } from "../../crds/common.ts";
 import type { WorkloadTo } from "../../crds/rollback-request.ts";
-import type { Deployment } from "../../kube/well-known.ts";
+import { podLabelOf } from "../../workloads/pods.ts";
 import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision, type Revision } from "../../workloads/revisions.ts";
+import { isObserved } from "../../workloads/rollout-state.ts";
+import { sameTemplate } from "../../workloads/template.ts";
+import { workloadTitle, type WorkloadKey } from "../../workloads/workload.ts";
 import type { PlanContext } from "../action.ts";
 import { chooseRevision } from "./choose.ts";
+import { choosePin, destinationOf, type Destination } from "./destination.ts";
 import { patchStillApplies } from "./patch.ts";
 
 export interface WorkloadSpec {
-  readonly kind: "Deployment";
+  readonly kind: WorkloadKind;
   readonly name: string;
   readonly to: WorkloadTo;
 }
 
 /** Where a rollback starts and where it goes, read now. */
 export interface Ends {
-  readonly deployment: Deployment;
+  readonly workload: Workload;
   readonly live: Revision;
-  readonly to: Revision;
+  readonly to: Destination;
 }
 
 export type ResolvedEnds =
@@ -29,103 +34,102 @@ export type Unresolved =
   | { readonly kind: "Superseded"; readonly message: string }
   | { readonly kind: "Pending"; readonly message: string; readonly pollAfterMs: number };
 
-/** Time between two looks while the Deployment controller catches up. */
+/** Time between two looks while the workload's controller catches up. */
 const CONTROLLER_LAG_POLL_MS = 250;
 
 /**
- * Resolves a step to two revisions. Asks the API server's watch cache first, since a consistent LIST waits up to
- * 100 ms for it, and confirms both ends by GETs. The cache is in order, so once it shows the live revision it lacks
- * none before it; whatever does not fit, and every refusal, is asked again consistently.
+ * Resolves a step to two ends. Asks the API server's watch cache first, since a consistent LIST waits up to 100 ms
+ * for it, and confirms both ends by GETs. The cache is in order, so once it shows the live revision it lacks none
+ * before it; whatever does not fit, and every refusal, is asked again consistently.
  */
-export async function resolveEnds(
-  spec: WorkloadSpec,
-  context: PlanContext,
-  object: string,
-): Promise<ResolvedEnds> {
-  const quick = await resolveFrom(spec, context, object, true);
-  if (quick.kind === "Resolved") {
-    const confirmed = await confirm(quick, spec, context);
-    if (confirmed !== undefined) return { ...quick, ...confirmed };
-  }
-  return resolveFrom(spec, context, object, false);
+export async function resolveEnds(spec: WorkloadSpec, context: PlanContext): Promise<ResolvedEnds> {
+  const key = { kind: spec.kind, namespace: context.namespace, name: spec.name };
+  const quick = await resolveFrom(spec, context, key, true);
+  if (quick.kind === "Resolved" && (await isConfirmed(quick, context, key))) return quick;
+  return resolveFrom(spec, context, key, false);
 }
 
-async function confirm(ends: Ends, spec: WorkloadSpec, context: PlanContext): Promise<Ends | undefined> {
-  const { executor, namespace, signal } = context;
-  const names = [ends.live.name, ends.to.name];
-  const now = await readRevisions(executor, namespace, spec.name, names, signal);
-  if (now === undefined || !patchStillApplies(ends.deployment, now.deployment)) return undefined;
-  const find = (wanted: Revision) =>
-    now.revisions.find(({ uid, revision }) => uid === wanted.uid && revision === wanted.revision);
-  const live = find(ends.live);
-  const to = find(ends.to);
-  return live === undefined || to === undefined ? undefined : { deployment: now.deployment, live, to };
+/** Whether what was read from the cache is still so: the live template and both revisions. */
+async function isConfirmed(ends: Ends, context: PlanContext, key: WorkloadKey): Promise<boolean> {
+  const revisions = [ends.live, ...(ends.to.revision === undefined ? [] : [ends.to.revision])];
+  const names = revisions.map(({ name }) => name);
+  const now = await readRevisions(context.executor, key, names, context.signal);
+  if (now === undefined || !patchStillApplies(ends.workload.object, now.object)) return false;
+  return revisions.every((wanted) =>
+    now.revisions.some(
+      ({ uid, revision, changeCause, template }) =>
+        uid === wanted.uid &&
+        revision === wanted.revision &&
+        changeCause === wanted.changeCause &&
+        sameTemplate(template, wanted.template),
+    ),
+  );
 }
 
 async function resolveFrom(
   spec: WorkloadSpec,
   context: PlanContext,
-  object: string,
+  key: WorkloadKey,
   mayBeBehind: boolean,
 ): Promise<ResolvedEnds> {
-  const { executor, namespace, signal } = context;
-  const workload = await readWorkload(executor, namespace, spec.name, signal, mayBeBehind);
+  const object = workloadTitle(key);
+  const workload = await readWorkload(context.executor, key, context.signal, mayBeBehind);
   if (workload === undefined) {
-    return refused("TargetNotFound", `${object} does not exist in namespace ${namespace}`);
+    return refused("TargetNotFound", `${object} does not exist in namespace ${key.namespace}`);
   }
-  const { deployment, revisions } = workload;
-  const unready = notReadyToPlan(deployment, object);
+  const unready = notReadyToPlan(workload, object);
   if (unready !== undefined) return unready;
-  const live = startOf(workload, context);
-  if (live === undefined) return pending(`the ReplicaSet of ${object}'s live template does not exist yet`);
-  const changed = changedSinceAccepted(live, context, object);
+  const live = liveRevision(workload.object, workload.revisions);
+  if (live === undefined) return pending(`the revision of ${object}'s live template is not recorded yet`);
+  const changed = changedSinceAccepted(live, context, key, object);
   if (changed !== undefined) return changed;
-  const choice = chooseRevision({
-    to: spec.to,
-    revisions,
-    live,
-    ledger: context.ledger,
-    revisionHistoryLimit: deployment.spec.revisionHistoryLimit ?? 10,
-    automatic: context.automatic,
-  });
+  const choice = choose(spec, workload, live, context);
   if (choice.kind === "NothingToDo") return { kind: "NothingToDo", message: `${object}: ${choice.message}` };
   if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
-  return { kind: "Resolved", deployment, live, to: choice.revision, warnings: choice.warnings };
+  return { kind: "Resolved", workload, live, to: choice.destination, warnings: choice.warnings };
 }
 
-/** Where the step starts: at what an earlier step of the same request will have made, or else at what is live. */
-function startOf({ deployment, revisions }: Workload, { earlier }: PlanContext): Revision | undefined {
-  const planned = earlier?.done === false ? earlier.end.uid : undefined;
-  return planned === undefined
-    ? liveRevision(deployment, revisions)
-    : revisions.find(({ uid }) => uid === planned);
+function choose({ to }: WorkloadSpec, workload: Workload, live: Revision, context: PlanContext) {
+  if (to.image !== undefined) return choosePin(to.image, workload, live, context.allowedImages);
+  const choice = chooseRevision({
+    to,
+    revisions: workload.revisions,
+    live,
+    ledger: context.ledger,
+    revisionHistoryLimit: workload.object.spec.revisionHistoryLimit ?? 10,
+    automatic: context.automatic,
+  });
+  return choice.kind === "Chosen" ? { ...choice, destination: destinationOf(choice.revision) } : choice;
 }
 
-function notReadyToPlan(deployment: Deployment, object: string): Unresolved | undefined {
-  if (deployment.metadata.deletionTimestamp !== undefined) {
+function notReadyToPlan(workload: Workload, object: string): Unresolved | undefined {
+  const { metadata } = workload.object;
+  if (metadata.deletionTimestamp !== undefined) {
     return refused("TargetNotFound", `${object} is being deleted`);
   }
-  if (deployment.spec.paused === true) {
+  if (workload.kind === "Deployment" && workload.object.spec.paused === true) {
     return refused(
       "Paused",
-      `${object} is paused, so a restored template would not be rolled out: run "kubectl rollout resume deployment/${deployment.metadata.name}" first`,
+      `${object} is paused, so a restored template would not be rolled out: run "kubectl rollout resume deployment/${metadata.name}" first`,
     );
   }
-  const observed = deployment.status?.observedGeneration ?? 0;
-  if (observed < (deployment.metadata.generation ?? 0)) {
-    return pending(`the Deployment controller has not seen the newest change of ${object} yet`);
+  if (!isObserved(workload.object)) {
+    return pending(`the ${workload.kind} controller has not seen the newest change of ${object} yet`);
   }
   return undefined;
 }
 
-function changedSinceAccepted(live: Revision, context: PlanContext, object: string): Unresolved | undefined {
-  const { earlier, expectedPodTemplateHash } = context;
-  if (earlier?.done === false && earlier.end.uid !== undefined) return undefined;
-  // What an earlier step of the same request made is no foreign change.
-  const from = earlier?.end.uid === undefined ? context.from : earlier.end;
-  if (expectedPodTemplateHash !== undefined && live.podTemplateHash !== expectedPodTemplateHash) {
+function changedSinceAccepted(
+  live: Revision,
+  context: PlanContext,
+  { kind }: WorkloadKey,
+  object: string,
+): Unresolved | undefined {
+  const { from, expectedPodTemplateHash: expected } = context;
+  // The label that a StatefulSet's pods carry is the name of the revision; people paste either.
+  if (expected !== undefined && expected !== live.podTemplateHash && expected !== podLabelOf(kind, live)) {
     return superseded(
-      `${object} runs revision ${live.revision} (${live.podTemplateHash}), not the expected ${expectedPodTemplateHash}: nothing was changed`,
+      `${object} runs revision ${live.revision} (${live.podTemplateHash}), not the expected ${expected}: nothing was changed`,
     );
   }
   if (from !== undefined && (from.uid !== live.uid || from.revision !== live.revision)) {

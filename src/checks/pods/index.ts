@@ -1,9 +1,21 @@
 import type { VerificationCheck } from "../../crds/verification.ts";
 import type { Pod } from "../../kube/well-known.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
-import { isPodReady, podsOfRevisions } from "../../workloads/pods.ts";
+import { isInRollout, isPodReady, podsOfRevisions } from "../../workloads/pods.ts";
 import { readWorkload } from "../../workloads/read-workload.ts";
-import { fail, noVerdict, NOTHING_RESTORED, pass, unsettled, workloadRights, type Check } from "../check.ts";
+import { partitionOf, type LiveWorkload } from "../../workloads/workload.ts";
+import {
+  fail,
+  noVerdict,
+  pass,
+  sampleEach,
+  unsettled,
+  workloadRights,
+  type Check,
+  type CheckContext,
+  type CheckSample,
+  type Restored,
+} from "../check.ts";
 
 type PodsSpec = NonNullable<VerificationCheck["pods"]>;
 
@@ -15,31 +27,53 @@ const DEFAULT_PROGRESS_DEADLINE_S = 600;
  */
 export const podsCheck: Check<PodsSpec> = {
   kind: "pods",
-  requiredRights: (_spec, workload) => workloadRights(workload),
+  requiredRights: (_spec, workloads) => workloadRights(workloads),
   windowMs: () => 0,
-  async sample(_spec, { executor, namespace, restored, now, signal }) {
-    if (restored === undefined) return NOTHING_RESTORED;
-    const { workload, revision } = restored;
-    const found = await readWorkload(executor, namespace, workload, signal);
-    if (found === undefined) return fail(`Deployment/${workload} is gone`);
-    const { replicas = 1, progressDeadlineSeconds = DEFAULT_PROGRESS_DEADLINE_S } = found.deployment.spec;
-    if (replicas === 0) return noVerdict("0 pods wanted");
-    const pods = await podsOfRevisions(found.deployment, [revision], executor, signal);
-    const waiting = pods.filter((pod) => !isPodReady(pod));
-    const ready = pods.length - waiting.length;
-    const value = `${ready}/${replicas} ready`;
-    if (ready >= replicas) return pass(value);
-    const broken = waiting.filter((pod) => !isStarting(pod, now, progressDeadlineSeconds * 1_000));
-    if (broken.length > 0) return fail(value);
-    return unsettled(`${value}, the others just made or not there yet`);
-  },
+  sample: (_spec, context) => sampleEach(context.restored, (workload) => samplePods(workload, context)),
 };
 
+async function samplePods(
+  { kind, name, revision }: Restored,
+  { executor, namespace, now, signal }: CheckContext,
+): Promise<CheckSample> {
+  const found = await readWorkload(executor, { kind, namespace, name }, signal);
+  if (found === undefined) return fail(`${kind}/${name} is gone`);
+  const wanted = wantedPods(found);
+  if (wanted === 0) return noVerdict("0 pods wanted");
+  const all = await podsOfRevisions(found, [revision], executor, signal);
+  const pods = all.filter((pod) => isInRollout(pod, found));
+  const waiting = pods.filter((pod) => !isPodReady(pod));
+  const ready = pods.length - waiting.length;
+  const value = `${ready}/${wanted} ready`;
+  if (ready >= wanted) return pass(value);
+  const broken = waiting.filter((pod) => !isStarting(pod, now, graceMs(found)));
+  if (broken.length > 0) return fail(value);
+  return unsettled(`${value}, the others just made or not there yet`);
+}
+
+/** How many pods the restored version should have; a partition keeps the others at theirs. */
+function wantedPods(workload: LiveWorkload): number {
+  switch (workload.kind) {
+    case "Deployment":
+      return workload.object.spec.replicas ?? 1;
+    case "StatefulSet":
+      return Math.max(0, (workload.object.spec.replicas ?? 1) - partitionOf(workload.object));
+    case "DaemonSet":
+      return workload.object.status?.desiredNumberScheduled ?? 0;
+  }
+}
+
+/** How long a pod may take to start, milliseconds. */
+function graceMs(workload: LiveWorkload): number {
+  const seconds = workload.kind === "Deployment" ? workload.object.spec.progressDeadlineSeconds : undefined;
+  return (seconds ?? DEFAULT_PROGRESS_DEADLINE_S) * 1_000;
+}
+
 /** Young, never was Ready or restarted as far as it shows, and nothing to complain about. */
-function isStarting(pod: Pod, now: number, graceMs: number): boolean {
+function isStarting(pod: Pod, now: number, grace: number): boolean {
   const age = now - Date.parse(pod.metadata.creationTimestamp);
   const restarted = (pod.status?.containerStatuses ?? []).some(({ restartCount }) => restartCount > 0);
-  return age < graceMs && !restarted && podComplaints([pod]).length === 0 && !wasReady(pod);
+  return age < grace && !restarted && podComplaints([pod]).length === 0 && !wasReady(pod);
 }
 
 /** The kubelet writes Ready=False once, when the pod begins; a later transition means that it was Ready in between. */

@@ -17,7 +17,7 @@ const errors: PolicySignal = {
 const context = {
   executor: {} as KubeClient,
   namespace: "shop",
-  restored: undefined,
+  restored: [],
   signals: [errors],
   now: 1_000,
   signal: new AbortController().signal,

@@ -5,7 +5,7 @@ import type { CommandContext } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import type { Session } from "../session.ts";
-import { versionsOf } from "../request/wording.ts";
+import { versionsOf, type WorkloadName } from "../request/wording.ts";
 
 /** One rollback that changed something; what `-o json` prints. */
 export interface HistoryEntry {
@@ -22,7 +22,7 @@ export interface HistoryEntry {
 /** What was rolled back in a namespace, oldest first, one line each as a runbook has them. */
 export async function history(
   { session, output, format }: CommandContext,
-  deployment: string | undefined,
+  workload: WorkloadName | undefined,
 ): Promise<ExitCode> {
   const { client, namespace, signal } = session;
   const [requests, ledgers] = await Promise.all([
@@ -30,7 +30,7 @@ export async function history(
     ledgersOf(session),
   ]);
   const entries = historyOf(requests.items, ledgers).filter(
-    ({ object }) => deployment === undefined || object === `${namespace}/${deployment}`,
+    ({ object }) => workload === undefined || object === objectOf(namespace, workload),
   );
   if (isForPrograms(format)) {
     const names = entries.map(({ request }) => request).join("\n");
@@ -70,11 +70,20 @@ function entryOf(request: RollbackRequest): readonly HistoryEntry[] {
     const planned = status?.plan?.steps[index];
     if (step.appliedAt === undefined || planned?.from === undefined || planned.to === undefined) return [];
     const [from, to] = versionsOf(planned.from, planned.to);
-    const object = `${metadata.namespace}/${planned.object.slice(planned.object.indexOf("/") + 1)}`;
+    const [kind = "", name = ""] = planned.object.split("/");
+    const object = objectOf(metadata.namespace ?? "", { kind, name });
     const at = wholeSeconds(step.finishedAt ?? step.appliedAt);
     const outcome = status?.phase ?? "";
     return [{ at, object, from, to, reason: reasonOf(request), request: metadata.name, outcome }];
   });
+}
+
+/** `shop/web`; kinds other than Deployment are named. */
+function objectOf(
+  namespace: string,
+  { kind, name }: { readonly kind: string; readonly name: string },
+): string {
+  return kind === "Deployment" ? `${namespace}/${name}` : `${namespace}/${kind}/${name}`;
 }
 
 function reasonOf({ spec, status }: RollbackRequest): string {
@@ -90,7 +99,7 @@ function entriesOfLedger(ledger: RollbackLedgerSpec, kept: ReadonlySet<string>):
       const product = releases.findLast(({ rollbackBy }) => rollbackBy === name);
       return {
         at: wholeSeconds(at),
-        object: `${target.namespace}/${target.name}`,
+        object: objectOf(target.namespace, target),
         from: mark === undefined ? "?" : `revision ${mark.revision}`,
         to: product === undefined ? "?" : `revision ${product.revision}`,
         reason: mark?.reason ?? reason,

@@ -9,7 +9,7 @@ import { awaitRequest, SILENCE_MS } from "../request/follow.ts";
 import { createRequest, specOf } from "../request/new-request.ts";
 import { createProgressPrinter, LABEL_WIDTH, progressOf } from "../request/progress.ts";
 import { knownGoodReader } from "../request/run-request.ts";
-import { hasEnded, requestPath } from "../request/wording.ts";
+import { hasEnded, requestPath, type WorkloadName } from "../request/wording.ts";
 import { wishOf, type WishOptions } from "./undo.ts";
 
 export interface PlanOptions extends WishOptions {
@@ -19,12 +19,12 @@ export interface PlanOptions extends WishOptions {
 /** What `undo` with the same options would do: asked as a dry run, printed, and removed again. */
 export async function plan(
   context: CommandContext,
-  deployment: string,
+  target: WorkloadName,
   options: PlanOptions,
 ): Promise<ExitCode> {
   const { session } = context;
-  const spec = await specOf(session, wishOf(deployment, options, true));
-  const created = await createRequest(session, deployment, "plan", spec);
+  const spec = await specOf(session, wishOf(target, options, true));
+  const created = await createRequest(session, target.name, "plan", spec);
   try {
     return await show(context, created.metadata.name, options.timeout);
   } finally {

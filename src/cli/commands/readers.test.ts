@@ -14,7 +14,11 @@ const RELEASES: readonly Release[] = [
 
 function workload() {
   const deployment = deploymentOf(RELEASES);
-  return { deployment, revisions: revisionsOf(deployment, RELEASES.map(replicaSetOf)) };
+  return {
+    kind: "Deployment" as const,
+    object: deployment,
+    revisions: revisionsOf(deployment, RELEASES.map(replicaSetOf)),
+  };
 }
 
 function ledger(facts: Partial<RollbackLedgerSpec> = {}): RollbackLedgerSpec {

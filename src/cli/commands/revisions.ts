@@ -4,6 +4,7 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { isForbidden } from "../../kube/errors.ts";
 import { readWorkload, type Workload } from "../../workloads/read-workload.ts";
 import { imagesOf, liveRevision, type Revision } from "../../workloads/revisions.ts";
+import { WORKLOAD_TYPES, workloadTitle } from "../../workloads/workload.ts";
 import type { CommandContext } from "../command-context.ts";
 import { CliError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -11,6 +12,7 @@ import { ageOf } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import { table } from "../output/table.ts";
+import type { WorkloadName } from "../request/wording.ts";
 import type { Session } from "../session.ts";
 
 /** A revision with all that is known about it; what `-o json` prints. */
@@ -30,19 +32,20 @@ export interface RevisionRow {
   readonly changeCause?: string;
 }
 
-/** The history of a Deployment: what each revision is known for, and where an undo would go. */
+/** The history of a workload: what each revision is known for, and where an undo would go. */
 export async function revisions(
   { session, output, format }: CommandContext,
-  name: string,
+  target: WorkloadName,
 ): Promise<ExitCode> {
   const { client, namespace, signal, clock } = session;
+  const { plural } = WORKLOAD_TYPES[target.kind];
   const [workload, ledger] = await Promise.all([
-    readWorkload(client, namespace, name, signal),
-    ledgerOf(session, name),
+    readWorkload(client, { namespace, ...target }, signal),
+    ledgerOf(session, target),
   ]);
   if (workload === undefined) {
     throw new CliError(
-      `Deployment ${name} does not exist in namespace ${namespace}: "kubectl get deployments${session.namespaceFlag}" lists them`,
+      `${target.kind} ${target.name} does not exist in namespace ${namespace}: "kubectl get ${plural}${session.namespaceFlag}" lists them`,
     );
   }
   if (ledger === "Unreadable") output.note("no right to read RollbackLedgers: known good is not shown");
@@ -51,8 +54,8 @@ export async function revisions(
     await printObject(
       output,
       format,
-      { target: `Deployment/${name}`, namespace, revisions: rows },
-      `deployment.apps/${name}`,
+      { target: workloadTitle(target), namespace, revisions: rows },
+      `${target.kind.toLowerCase()}.apps/${target.name}`,
     );
     return EXIT.Ok;
   }
@@ -66,11 +69,10 @@ export async function revisions(
 
 async function ledgerOf(
   { client, namespace, signal }: Session,
-  name: string,
+  target: WorkloadName,
 ): Promise<RollbackLedgerSpec | "Unreadable" | undefined> {
   try {
-    const target = { group: "apps", kind: "Deployment", namespace, name };
-    return (await readLedger(client, target, signal))?.spec;
+    return (await readLedger(client, { group: "apps", namespace, ...target }, signal))?.spec;
   } catch (error) {
     if (isForbidden(error)) return "Unreadable";
     throw error;
@@ -79,8 +81,8 @@ async function ledgerOf(
 
 /** Newest first. Pure. */
 export function rowsOf(workload: Workload, ledger: RollbackLedgerSpec | undefined): readonly RevisionRow[] {
-  const { deployment, revisions } = workload;
-  const live = liveRevision(deployment, revisions);
+  const { object, revisions } = workload;
+  const live = liveRevision(object, revisions);
   const chosen = live === undefined ? () => [] : choicesOf(workload, live, ledger);
   return revisions.map((revision) => {
     const { uid, podTemplateHash, changeCause } = revision;
@@ -105,7 +107,7 @@ export function rowsOf(workload: Workload, ledger: RollbackLedgerSpec | undefine
 
 /** Asks the operator's own rule, so that this table cannot promise another revision than an undo takes. */
 function choicesOf(
-  { deployment, revisions }: Workload,
+  { object, revisions }: Workload,
   live: Revision,
   ledger: RollbackLedgerSpec | undefined,
 ): (uid: string) => RevisionRow["chosenBy"] {
@@ -115,7 +117,7 @@ function choicesOf(
       revisions,
       live,
       ledger,
-      revisionHistoryLimit: deployment.spec.revisionHistoryLimit ?? 10,
+      revisionHistoryLimit: object.spec.revisionHistoryLimit ?? 10,
       automatic: false,
     });
     return choice.kind === "Chosen" ? choice.revision.uid : undefined;

@@ -4,6 +4,7 @@ import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { createRequest, specOf, type Wish } from "../request/new-request.ts";
 import { runRequest } from "../request/run-request.ts";
+import type { WorkloadName } from "../request/wording.ts";
 
 /** Options that say what is to be undone; those of `plan` too. */
 export interface WishOptions {
@@ -26,20 +27,20 @@ export interface UndoOptions extends WishOptions {
 /** Asks for a rollback and shows what becomes of it. */
 export async function undo(
   { session, output, format }: CommandContext,
-  deployment: string,
+  target: WorkloadName,
   options: UndoOptions,
 ): Promise<ExitCode> {
-  const spec = await specOf(session, wishOf(deployment, options, options.dryRun));
-  const { metadata } = await createRequest(session, deployment, "undo", spec);
+  const spec = await specOf(session, wishOf(target, options, options.dryRun));
+  const { metadata } = await createRequest(session, target.name, "undo", spec);
   // A dry run ends within moments of its plan: its outcome is the answer.
   const wait = options.wait || options.dryRun;
   return runRequest(session, output, metadata.name, { wait, timeoutMs: options.timeout, format });
 }
 
-export function wishOf(deployment: string, options: WishOptions, dryRun: boolean): Wish {
+export function wishOf(target: WorkloadName, options: WishOptions, dryRun: boolean): Wish {
   const { policy } = options;
   return {
-    deployment,
+    target,
     to: destinationOf(options.toRevision, options.to),
     reason: options.reason,
     // Commander says true where only --no-policy exists and was not given.

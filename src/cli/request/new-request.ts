@@ -4,13 +4,14 @@ import { isAlreadyExists, isForbidden, outcomeUnknown } from "../../kube/errors.
 import { defineResource, type KubeObject } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Session } from "../session.ts";
+import type { WorkloadName } from "./wording.ts";
 
 /** What a person asks for on the command line. */
 export interface Wish {
-  readonly deployment: string;
+  readonly target: WorkloadName;
   readonly to: WorkloadTo;
   readonly reason: string;
-  /** A policy's name; undefined: the one that watches the Deployment; false: none. */
+  /** A policy's name; undefined: the one that watches the workload; false: none. */
   readonly policy: string | false | undefined;
   readonly serviceAccountName: string | undefined;
   readonly severity: Severity | undefined;
@@ -57,7 +58,7 @@ export async function specOf(session: Session, wish: Wish): Promise<RollbackRequ
   const spec = {
     reason: wish.reason,
     ...(policy === undefined ? {} : { policyRef: { name: policy } }),
-    steps: [{ name: "app", workload: { kind: "Deployment", name: wish.deployment, to: wish.to } }],
+    steps: [{ name: "app", workload: { ...wish.target, to: wish.to } }],
     ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
     ...(requestedBy === undefined ? {} : { requestedBy }),
     ...(severity === undefined ? {} : { severity }),
@@ -69,14 +70,14 @@ export async function specOf(session: Session, wish: Wish): Promise<RollbackRequ
 }
 
 /** The policy whose executor, signals and verification the request is to use. */
-async function policyFor(session: Session, { policy, deployment }: Wish): Promise<string | undefined> {
+async function policyFor(session: Session, { policy, target }: Wish): Promise<string | undefined> {
   if (policy !== undefined) return policy === false ? undefined : policy;
   const { client, namespace, signal } = session;
   try {
     const { items } = await client.list(ROLLBACK_POLICIES, { namespace, signal });
     // The oldest owns the target, by creation time, then UID.
     const [owner] = items
-      .filter(({ spec }) => spec.target.name === deployment)
+      .filter(({ spec }) => spec.target.kind === target.kind && spec.target.name === target.name)
       .map(({ metadata }) => ({
         name: metadata.name,
         order: `${metadata.creationTimestamp} ${metadata.uid}`,

@@ -9,7 +9,7 @@ import type { Output } from "../output/output.ts";
 import type { Session } from "../session.ts";
 import { awaitRequest, SILENCE_MS, type Awaited, type AwaitOptions } from "./follow.ts";
 import { createProgressPrinter, LABEL_WIDTH, progressOf } from "./progress.ts";
-import { deploymentOf, hasEnded, requestPath, wasSeen } from "./wording.ts";
+import { hasEnded, requestPath, wasSeen, workloadOf, type WorkloadName } from "./wording.ts";
 
 export interface RunOptions {
   /** To the end; otherwise only until it is known what will be done. */
@@ -113,19 +113,19 @@ export function knownGoodReader(
 ): (request: RollbackRequest) => Promise<readonly LedgerKnownGood[] | undefined> {
   let read: Promise<readonly LedgerKnownGood[] | undefined> | undefined;
   return async (request) => {
-    const name = deploymentOf(request);
-    if (request.status?.plan === undefined || name === undefined) return undefined;
-    read ??= knownGoodOf(session, name);
+    const workload = workloadOf(request);
+    if (request.status?.plan === undefined || workload === undefined) return undefined;
+    read ??= knownGoodOf(session, workload);
     return read;
   };
 }
 
 async function knownGoodOf(
   { client, namespace, signal }: Session,
-  name: string,
+  workload: WorkloadName,
 ): Promise<readonly LedgerKnownGood[] | undefined> {
   try {
-    const target = { group: "apps", kind: "Deployment", namespace, name };
+    const target = { group: "apps", namespace, ...workload };
     return (await readLedger(client, target, signal))?.spec.knownGood;
   } catch (error) {
     if (isForbidden(error)) return undefined;

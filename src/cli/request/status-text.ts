@@ -1,11 +1,12 @@
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import { clockTime, secondsBetween } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled } from "../output/table.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { hasEnded, planTexts, readyOf } from "./wording.ts";
+import { hasEnded, planTexts, readyOf, shortTitle } from "./wording.ts";
 
 const INDENT = "  ";
 const WIDTH = 11;
@@ -112,7 +113,7 @@ function checksOf({ status }: RollbackRequest): string {
 function undoOf(request: RollbackRequest, namespaceFlag: string): string {
   const { steps, plan, phase } = request.status ?? {};
   const [step] = steps ?? [];
-  const object = plan?.steps[0]?.object.replace(/^Deployment\//, "deploy/");
+  const object = plan?.steps[0]?.object;
   if (
     steps?.length !== 1 ||
     phase !== "Succeeded" ||
@@ -122,5 +123,5 @@ function undoOf(request: RollbackRequest, namespaceFlag: string): string {
   ) {
     return "";
   }
-  return `kubectl-rollback undo ${object} --to-revision ${step.before.revision}${namespaceFlag}`;
+  return `kubectl-rollback undo ${shortTitle(parseWorkloadTitle(object, ""))} --to-revision ${step.before.revision}${namespaceFlag}`;
 }

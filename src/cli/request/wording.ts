@@ -1,10 +1,20 @@
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
+import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
-/** What a person calls the version of an image: its tag, else the beginning of its digest, else the image. */
-export function versionOf(image: string): string {
+/**
+ * What a person calls the version of an image: its tag, else the beginning of its digest, else the image; with the
+ * container before it where the image has one (`app=web:v1`).
+ */
+export function versionOf(labelled: string): string {
+  const equals = labelled.indexOf("=");
+  return labelled.slice(0, equals + 1) + versionOfReference(labelled.slice(equals + 1));
+}
+
+function versionOfReference(image: string): string {
   const [named = "", digest] = image.split("@");
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
   if (colon !== -1) return named.slice(colon + 1);
@@ -43,7 +53,8 @@ export function planText(
       replicaSetUid === to.uid && podTemplateHash === to.podTemplateHash,
   );
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
-  return `${object}   revision ${from.revision} (${before}) -> revision ${to.revision} (${after})${since}`;
+  const goal = to.revision === undefined ? "a new revision" : `revision ${to.revision}`;
+  return `${object}   revision ${from.revision} (${before}) -> ${goal} (${after})${since}`;
 }
 
 /** The plan of each step, with its name where there are several. */
@@ -79,9 +90,31 @@ export function wasSeen({ status }: Pick<RollbackRequest, "status">): boolean {
   return status?.phase !== undefined;
 }
 
-/** The Deployment that a request is about, as far as it says. */
-export function deploymentOf({ spec, status }: RollbackRequest): string | undefined {
-  return spec.steps?.[0]?.workload?.name ?? status?.target?.replace(/^Deployment\//, "");
+/** A workload of the session's namespace. */
+export interface WorkloadName {
+  readonly kind: WorkloadKind;
+  readonly name: string;
+}
+
+/** The workload that a request is about, as far as it says. */
+export function workloadOf({ spec, status }: RollbackRequest): WorkloadName | undefined {
+  const { kind, name } = spec.steps?.[0]?.workload ?? {};
+  if (kind !== undefined && name !== undefined) return { kind, name };
+  const target = status?.target;
+  if (target === undefined || !target.includes("/")) return undefined;
+  const { namespace: _, ...workload } = parseWorkloadTitle(target, "");
+  return workload;
+}
+
+const SHORT_NAMES: Readonly<Record<WorkloadKind, string>> = {
+  Deployment: "deploy",
+  StatefulSet: "sts",
+  DaemonSet: "ds",
+};
+
+/** `sts/db`, as it is typed. */
+export function shortTitle({ kind, name }: WorkloadName): string {
+  return `${SHORT_NAMES[kind]}/${name}`;
 }
 
 /** As kubectl names an object with `-o name`. */

@@ -61,6 +61,8 @@ export interface Rollback {
   readonly targetUid: string;
   readonly from: RevisionRef;
   readonly after: RevisionRef;
+  /** Number of the revision that was put back before it was renumbered; ControllerRevisions keep no memory of it. */
+  readonly formerly?: number | undefined;
   /** RFC 3339. */
   readonly at: string;
   readonly request: string;
@@ -72,7 +74,7 @@ export interface Rollback {
  * earlier rollback marks nothing: what it leaves is the good version.
  */
 export function recordRollback(ledger: RollbackLedgerSpec, rollback: Rollback): RollbackLedgerSpec {
-  const { targetUid, from, after, at, request, reason } = rollback;
+  const { targetUid, from, after, formerly, at, request, reason } = rollback;
   const marked = isWayBack(ledger, from, after)
     ? ledger
     : recordMark(ledger, {
@@ -83,10 +85,13 @@ export function recordRollback(ledger: RollbackLedgerSpec, rollback: Rollback): 
         request,
         reason,
       });
-  return recordRelease(marked, {
-    targetUid,
-    replicaSetUid: after.uid,
-    podTemplateHash: after.podTemplateHash,
+  const identity = { targetUid, replicaSetUid: after.uid, podTemplateHash: after.podTemplateHash };
+  const known =
+    formerly === undefined || formerly === after.revision
+      ? marked
+      : recordRelease(marked, { ...identity, revision: formerly });
+  return recordRelease(known, {
+    ...identity,
     revision: after.revision,
     startedAt: at,
     rollbackBy: request,

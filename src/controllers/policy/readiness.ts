@@ -68,6 +68,7 @@ export async function askReadiness(
           from: undefined,
           earlier: undefined,
           expectedPodTemplateHash: undefined,
+          allowedImages: [],
           automatic: true,
           now: asked.askedAt,
           signal,

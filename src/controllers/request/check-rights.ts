@@ -3,6 +3,7 @@ import type { Right } from "../../actions/action.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { isForbidden } from "../../kube/errors.ts";
 import { missingRights } from "./executor.ts";
+import { restoredBy } from "./restored.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { ResolvedSituation } from "./running.ts";
 import type { RequestPlan } from "./situation.ts";
@@ -23,7 +24,9 @@ export async function warningOfChecks(
 ): Promise<string | undefined> {
   const { serviceAccountName } = resolution;
   const { namespace = "" } = request.metadata;
-  const rights = unasked(ports.verifications.requiredRights(resolution), asked);
+  const { checks } = resolution.verification;
+  const wanted = ports.verifications.requiredRights(checks, restoredBy(resolution));
+  const rights = unasked(wanted, asked);
   if (rights.length === 0) return undefined;
   const account = { namespace, name: serviceAccountName };
   try {

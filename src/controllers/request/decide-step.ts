@@ -1,3 +1,4 @@
+import type { Progress } from "../../actions/action.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import type { StepEnd } from "../../crds/rollback-request.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
@@ -101,16 +102,26 @@ function decideProgress(situation: Situation, step: OpenStep, now: number): Deci
     case "Superseded":
       return fail(situation, step, "Superseded", progress.message);
     case "InProgress":
-      return (
-        overdue(situation, step, now) ??
-        wait("Applying", "Applying", `${where}${progress.message}`, progress.pollAfterMs)
-      );
+      return overdue(situation, step, now) ?? advanceOrWait(situation, progress, where);
     case "Unreadable":
       return (
         overdue(situation, step, now) ??
         wait("Applying", "AccessDenied", `${where}${progress.message}`, UNREADABLE_POLL_MS)
       );
   }
+}
+
+/** Nothing more is written while the kill switch is on; what is stored goes on by itself as far as it can. */
+function advanceOrWait(
+  situation: Situation,
+  progress: Extract<Progress, { kind: "InProgress" }>,
+  where: string,
+): Decision {
+  const message = `${where}${progress.message}`;
+  if (progress.needsAdvance !== true) return wait("Applying", "Applying", message, progress.pollAfterMs);
+  const stopped = stopMessage(situation);
+  if (stopped === undefined) return { kind: "Advance", progress };
+  return wait("Applying", "KillSwitch", `${message}; ${stopped}`, progress.pollAfterMs);
 }
 
 /** What the change became, where ledger and journal do not hold it yet. */

@@ -26,6 +26,8 @@ export type Decision =
   | { readonly kind: "SkipStep"; readonly message: string }
   | { readonly kind: "Apply" }
   | { readonly kind: "Observe" }
+  /** A write that the stored change needs to get further, and the look that said so. */
+  | { readonly kind: "Advance"; readonly progress: Extract<Progress, { kind: "InProgress" }> }
   /** What the change became is known now: into ledger and journal with it. */
   | { readonly kind: "Record"; readonly after: StepEnd }
   | { readonly kind: "CompleteStep"; readonly progress: Extract<Progress, { kind: "Done" }> }

@@ -98,6 +98,7 @@ function contextFor(
     from: request.status?.plan?.steps[index]?.from,
     earlier,
     expectedPodTemplateHash: index === firstRollback ? request.spec.expect?.podTemplateHash : undefined,
+    allowedImages: resolution.allowedImages,
     automatic: automatic !== undefined,
     now: ports.clock.now(),
     signal,

@@ -1,11 +1,11 @@
 import type { Actions } from "../../actions/registry.ts";
+import type { SoakRuns } from "../../checks/soak-runs.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { KillSwitchState } from "./situation.ts";
 import type { TargetLocks } from "./target-lock.ts";
-import type { VerificationRuns } from "./verify.ts";
 
 /** A step of a request that ended. */
 export interface FinishedStep {
@@ -58,7 +58,7 @@ export interface RequestPorts {
   readonly clock: Clock;
   readonly actions: Actions;
   readonly locks: TargetLocks;
-  readonly verifications: VerificationRuns;
+  readonly verifications: SoakRuns;
   readonly killSwitch: () => KillSwitchState;
   readonly defaultExecutor: string | undefined;
   readonly record: (event: EventRecord) => void;

@@ -1,6 +1,6 @@
 import type { CheckContext } from "../../checks/check.ts";
-import { revisionOf } from "../../crds/rollback-request.ts";
 import type { RequestPorts } from "./ports.ts";
+import { restoredSoFar } from "./restored.ts";
 import { activityOf, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { checkFacts } from "./status.ts";
@@ -16,7 +16,7 @@ export async function verify(
   const finishedAt = request.status?.timeline?.completed ?? new Date(now).toISOString();
   const verification = await ports.verifications.advance(
     request.metadata.uid,
-    resolution,
+    resolution.verification,
     Date.parse(finishedAt),
     checkContext(ports, situation, now, signal),
   );
@@ -34,7 +34,6 @@ export async function verify(
   return { ...written, verification };
 }
 
-/** The version that the checks of a workload go by is that of the first step which rolled one back. */
 function checkContext(
   ports: RequestPorts,
   { request, resolution }: ResolvedSituation,
@@ -42,15 +41,10 @@ function checkContext(
   signal: AbortSignal,
 ): CheckContext {
   const { namespace = "" } = request.metadata;
-  const index = resolution.steps.findIndex(({ action }) => action.makesRelease);
-  const revision = revisionOf(
-    request.status?.steps?.[index]?.after ?? request.status?.plan?.steps[index]?.to,
-  );
-  const workload = resolution.steps[index]?.targets[0]?.name;
   return {
     executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
     namespace,
-    restored: revision === undefined || workload === undefined ? undefined : { workload, revision },
+    restored: restoredSoFar(request, resolution),
     signals: resolution.signals,
     now,
     signal,

@@ -1,6 +1,7 @@
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
+import { advance } from "./advance.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
 import { cleanUp, finish } from "./finish.ts";
@@ -74,6 +75,7 @@ async function perform(
     case "SkipStep":
     case "Apply":
     case "Observe":
+    case "Advance":
     case "Record":
     case "CompleteStep":
     case "Verify":
@@ -106,6 +108,8 @@ function performStep(
       return apply(ports, situation, signal);
     case "Observe":
       return look(ports, situation, signal);
+    case "Advance":
+      return advance(ports, situation, decision.progress, signal);
     case "Record":
       return recordProduct(ports, situation, decision.after, signal);
     case "CompleteStep":

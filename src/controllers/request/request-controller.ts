@@ -1,9 +1,8 @@
 import type { Clock, Random } from "../../kube/clock.ts";
 import { runController, type WorkerCount } from "../../kube/controller.ts";
-import { keyOf } from "../../kube/objects.ts";
+import { keyOf, type KubeObject } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
-import type { Deployment } from "../../kube/well-known.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -26,7 +25,11 @@ const RECONCILE_TIMEOUT_MS = 60_000;
 export interface RequestControllerOptions {
   readonly ports: RequestPorts;
   readonly requests: Store<RollbackRequest>;
-  readonly deployments: Store<Deployment>;
+  /** Their changes wake the requests about them. */
+  readonly workloads: readonly {
+    readonly kind: string;
+    readonly store: Pick<Store<KubeObject>, "onChange">;
+  }[];
   readonly workers: WorkerCount;
   readonly random: Random;
   readonly clock: Clock;
@@ -41,7 +44,7 @@ export async function runRequestController(
   options: RequestControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, requests, deployments, clock, random, hooks } = options;
+  const { ports, requests, workloads, clock, random, hooks } = options;
   const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 50, maxMs: 30_000 } });
 
   /** Running requests on a target: woken by changes of the target and by the end of the one before them. */
@@ -60,8 +63,10 @@ export async function runRequestController(
       if (change.type === "deleted" || isFinished(change.object))
         requestTargets(change.object).forEach(wakeTarget);
     }),
-    deployments.onChange(({ object }) =>
-      wakeTarget(`${object.metadata.namespace}/Deployment/${object.metadata.name}`),
+    ...workloads.map(({ kind, store }) =>
+      store.onChange(({ object: { metadata } }) =>
+        wakeTarget(`${metadata.namespace}/${kind}/${metadata.name}`),
+      ),
     ),
     options.onKillSwitch(() => {
       for (const request of requests.list()) if (!isFinished(request)) queue.add(keyOf(request));

@@ -16,6 +16,8 @@ export interface Resolved {
   readonly policyTarget: PolicyTarget | undefined;
   readonly verification: Verification & { readonly checks: readonly VerificationCheck[] };
   readonly signals: readonly PolicySignal[];
+  /** Images of the policy that may be pinned beyond the target's history. */
+  readonly allowedImages: readonly string[];
   readonly policyUid: string | undefined;
   readonly specDigest: string;
 }
@@ -73,6 +75,7 @@ export function resolve(input: ResolveInput): Resolution {
     target,
     policyTarget,
     ...verification,
+    allowedImages: (copied === undefined ? policy?.spec.allowedImages : copied.allowedImages) ?? [],
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
     specDigest: digestOf(request.spec),
   };

@@ -1,5 +1,5 @@
 import type { PlanResult, Progress } from "../../actions/action.ts";
-import type { CheckVerdict } from "../../checks/soak.ts";
+import type { SoakState } from "../../checks/soak-runs.ts";
 import type { LedgerAutomatic, LedgerExecuted, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -11,19 +11,6 @@ export type KillSwitchState =
   | { readonly kind: "On"; readonly message: string }
   /** Automatic acts are held; people may act. */
   | { readonly kind: "Unreadable"; readonly message: string };
-
-/** A check with what is known of it now. */
-export interface CheckState extends CheckVerdict {
-  readonly name: string;
-}
-
-export interface VerificationState {
-  readonly checks: readonly CheckState[];
-  /** When the last soak ends, milliseconds since the epoch. */
-  readonly endAt: number;
-  /** When the next sample is due, milliseconds since the epoch. */
-  readonly nextAt: number;
-}
 
 /** All steps of a request as they would be carried out. */
 export interface RequestPlan {
@@ -53,5 +40,5 @@ export interface Situation {
   readonly replanned: PlanResult<PlannedStep> | undefined;
   /** How the open step stands; when all are done, how all that was changed stands together. */
   readonly progress: Progress | undefined;
-  readonly verification: VerificationState | undefined;
+  readonly verification: SoakState | undefined;
 }

@@ -1,3 +1,4 @@
+import type { CheckState } from "../../checks/soak-runs.ts";
 import type { Condition } from "../../crds/common.ts";
 import type { PlannedStep, RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
 import {
@@ -9,7 +10,7 @@ import {
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Ending } from "./decision.ts";
 import type { Resolution } from "./resolve.ts";
-import type { CheckState, Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
 /** What a request is doing, for its conditions. */
 export interface Activity {
@@ -126,7 +127,7 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
     },
   };
   if (resolution.kind === "Refused") return facts;
-  const { policyTarget, signals, policyUid } = resolution;
+  const { policyTarget, signals, allowedImages, policyUid } = resolution;
   return {
     ...facts,
     ...(plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [...plan.plan.steps] } } : {}),
@@ -134,6 +135,7 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
       serviceAccountName: resolution.serviceAccountName,
       verification: { ...resolution.verification, checks: [...resolution.verification.checks] },
       ...(signals.length === 0 ? {} : { signals: [...signals] }),
+      ...(allowedImages.length === 0 ? {} : { allowedImages: [...allowedImages] }),
       ...(policyUid === undefined ? {} : { policyUid }),
       ...(policyTarget === undefined ? {} : { target: { kind: policyTarget.kind, name: policyTarget.name } }),
       specDigest: resolution.specDigest,

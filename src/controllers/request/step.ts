@@ -1,4 +1,4 @@
-import type { ApplyResult, Progress } from "../../actions/action.ts";
+import type { Advance, ApplyResult, Progress } from "../../actions/action.ts";
 import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
@@ -95,7 +95,7 @@ function lookAt(
 }
 
 /** An executor that lost its rights must not keep its request from ending, least of all when it is deleted. */
-async function unlessForbidden<T extends ApplyResult | Progress>(
+export async function unlessForbidden<T extends ApplyResult | Progress | Advance>(
   work: Promise<T>,
   object: string,
 ): Promise<T | Extract<Progress, { readonly kind: "Unreadable" }>> {
@@ -152,6 +152,7 @@ async function recordRelease(
         targetUid: objectUid ?? "",
         from: left,
         after: made,
+        formerly: planned.to?.revision,
         at,
         request: request.metadata.name,
         reason: request.spec.reason || "rolled back by request",

@@ -4,7 +4,10 @@ import { changedSteps } from "./journal.ts";
 
 /** `revision 8 (web:v2)`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
-  const { revision, images = [] } = end;
+  const { revision, image, images = [] } = end;
+  if (revision === undefined && image !== undefined) {
+    return `image ${image.image} in container ${image.container}`;
+  }
   return revision === undefined ? "unknown" : `revision ${revision} (${images.join(", ")})`;
 }
 

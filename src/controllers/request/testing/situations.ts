@@ -11,7 +11,8 @@ import type {
 import type { RollbackRequest } from "../../../kube/rollback-kinds.ts";
 import { FINALIZER } from "../phase.ts";
 import { resolve } from "../resolve.ts";
-import type { RequestPlan, Situation, VerificationState } from "../situation.ts";
+import type { SoakState } from "../../../checks/soak-runs.ts";
+import type { RequestPlan, Situation } from "../situation.ts";
 
 export const NOW = Date.parse("2026-01-01T00:10:00Z");
 export const AT = "2026-01-01T00:09:50.000Z";
@@ -154,7 +155,7 @@ export const anyProgress: fc.Arbitrary<Progress> = fc.oneof(
   words.map((message) => ({ kind: "Unreadable", message }) as const),
 );
 
-export const anyVerification: fc.Arbitrary<VerificationState> = fc.record({
+export const anyVerification: fc.Arbitrary<SoakState> = fc.record({
   checks: fc.uniqueArray(
     fc.record({
       name: fc.constantFrom("pods", "version", "errors"),

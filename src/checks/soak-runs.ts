@@ -1,11 +1,25 @@
-import type { Checks } from "../../checks/registry.ts";
-import type { CheckContext, CheckSample } from "../../checks/check.ts";
-import { judge, soakOf, type CheckRecord, type SoakTimes } from "../../checks/soak.ts";
-import { parseDuration } from "../../crds/duration.ts";
-import type { Right } from "../../kube/right.ts";
-import type { VerificationCheck } from "../../crds/verification.ts";
-import type { Resolved } from "./resolve.ts";
-import type { VerificationState } from "./situation.ts";
+import { parseDuration } from "../crds/duration.ts";
+import type { Verification, VerificationCheck } from "../crds/verification.ts";
+import type { Right } from "../kube/right.ts";
+import type { CheckContext, CheckedWorkload } from "./check.ts";
+import type { Checks } from "./registry.ts";
+import { judge, soakOf, type CheckRecord, type CheckVerdict, type SoakTimes } from "./soak.ts";
+
+/** What is to be soaked, and how. */
+export type Soaking = Verification & { readonly checks: readonly VerificationCheck[] };
+
+/** A check with what is known of it now. */
+export interface CheckState extends CheckVerdict {
+  readonly name: string;
+}
+
+export interface SoakState {
+  readonly checks: readonly CheckState[];
+  /** When the last soak ends, milliseconds since the epoch. */
+  readonly endAt: number;
+  /** When the next sample is due, milliseconds since the epoch. */
+  readonly nextAt: number;
+}
 
 interface Run {
   readonly records: Map<string, { readonly check: VerificationCheck; record: CheckRecord }>;
@@ -14,10 +28,10 @@ interface Run {
 }
 
 /**
- * Soaks of the requests that are being verified, in memory: after a restart a soak begins anew, which is slower but
- * never claims what was not seen.
+ * Soaks that are under way, each under a key, in memory: after a restart a soak begins anew, which is slower but never
+ * claims what was not seen.
  */
-export class VerificationRuns {
+export class SoakRuns {
   readonly #checks: Checks;
   readonly #runs = new Map<string, Run>();
 
@@ -27,17 +41,17 @@ export class VerificationRuns {
 
   /** Takes the samples that are due and says how every check stands. Throws KubeError only when the API fails. */
   async advance(
-    uid: string,
-    resolution: Resolved,
+    key: string,
+    soaking: Soaking,
     finishedAt: number,
     context: CheckContext,
-  ): Promise<VerificationState> {
-    const run = this.#runs.get(uid) ?? this.#begin(uid, resolution, finishedAt, context.now);
+  ): Promise<SoakState> {
+    const run = this.#runs.get(key) ?? this.#begin(key, soaking, finishedAt, context);
     if (context.now >= run.nextAt) {
       const due = [...run.records.values()].filter(({ record }) => isDue(record, context.now));
       await Promise.all(
         due.map(async (entry) => {
-          const sample = await this.#sample(entry.check, context);
+          const sample = await this.#checks.sample(entry.check, context);
           entry.record = { ...entry.record, samples: [...entry.record.samples, sample] };
         }),
       );
@@ -47,17 +61,20 @@ export class VerificationRuns {
   }
 
   /** What the executor must be allowed for the checks to give verdicts. */
-  requiredRights({ verification, target }: Resolved): readonly Right[] {
-    return verification.checks.flatMap((check) => this.#checks.requiredRights(check, target.name));
+  requiredRights(
+    checks: readonly VerificationCheck[],
+    workloads: readonly CheckedWorkload[],
+  ): readonly Right[] {
+    return checks.flatMap((check) => this.#checks.requiredRights(check, workloads));
   }
 
-  /** Drops what is known of a request that ended. */
-  forget(uid: string): void {
-    this.#runs.delete(uid);
+  /** Drops all soaks whose key begins so. */
+  forget(prefix: string): void {
+    for (const key of this.#runs.keys()) if (key.startsWith(prefix)) this.#runs.delete(key);
   }
 
-  #begin(uid: string, resolution: Resolved, finishedAt: number, now: number): Run {
-    const { settle, soak, interval, checks } = resolution.verification;
+  #begin(key: string, soaking: Soaking, finishedAt: number, { signals, now }: CheckContext): Run {
+    const { settle, soak, interval, checks } = soaking;
     const intervalMs = parseDuration(interval);
     const settleMs = parseDuration(settle);
     const times: SoakTimes = {
@@ -69,7 +86,7 @@ export class VerificationRuns {
     };
     const records = new Map(
       checks.map((check) => {
-        const windowMs = this.#checks.windowMs(check, resolution.signals);
+        const windowMs = this.#checks.windowMs(check, signals);
         return [
           check.name,
           { check, record: { soak: soakOf(check.name, windowMs, times), samples: [] } },
@@ -78,12 +95,8 @@ export class VerificationRuns {
     );
     const starts = [...records.values()].map(({ record }) => record.soak.startAt);
     const run: Run = { records: new Map(records), intervalMs, nextAt: Math.min(...starts) };
-    this.#runs.set(uid, run);
+    this.#runs.set(key, run);
     return run;
-  }
-
-  async #sample(check: VerificationCheck, context: CheckContext): Promise<CheckSample> {
-    return this.#checks.sample(check, context);
   }
 }
 
@@ -100,7 +113,7 @@ function nextAfter(run: Run, now: number): number {
   return Math.min(now + run.intervalMs, ...ends, ...starts);
 }
 
-function stateOf(run: Run, now: number): VerificationState {
+function stateOf(run: Run, now: number): SoakState {
   const records = [...run.records.values()].map(({ record }) => record);
   return {
     checks: records.map((record) => ({ name: record.soak.name, ...judge(record, now) })),
