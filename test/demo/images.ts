@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClusterLayout } from "../cluster/cluster-layout.ts";
 import { loadImage, type NodeImageSpec, writeNodeImage } from "../cluster/image.ts";
 import type { Progress } from "../cluster/progress.ts";
 import { runCommand } from "../cluster/run-command.ts";
-import { type DemoLayout, RELEASES } from "./demo-layout.ts";
+import { type DemoLayout, type Release, RELEASES } from "./demo-layout.ts";
 
 const SERVER = "test/demo/app/web-server.mts";
 const TOOLS = ["traffic.mts", "pod-targets.mts", "scrape-target.ts"].map(
@@ -61,18 +61,22 @@ export async function packImages(images: readonly PackedImage[], progress: Progr
     if (isThere && readFileSync(marker, "utf8") === `${wanted} ${statSync(packed.archive).mtimeMs}`) continue;
     progress.step(`packing image ${packed.image}`);
     if (packed === OPERATOR) await runCommand([process.execPath, "scripts/image.mts"]);
-    else await writeNodeImage(packed === DEMO_TOOLS ? toolsImage() : webImage(packed.image), packed.archive);
+    else await writeNodeImage(specOf(packed), packed.archive);
     await writeFile(marker, `${wanted} ${statSync(packed.archive).mtimeMs}`);
   }
 }
 
-function webImage(image: string): NodeImageSpec {
+function specOf({ image }: PackedImage): NodeImageSpec {
   const release = RELEASES.find((each) => each.image === image);
+  return release === undefined ? toolsImage() : webImage(release);
+}
+
+function webImage({ version, image, failRatio }: Release): NodeImageSpec {
   return {
     name: image,
     files: [{ path: "/app/web-server.mts", from: SERVER, mode: 0o644 }],
     entrypoint: ["/usr/bin/node", "/app/web-server.mts"],
-    env: { VERSION: release?.version ?? "", FAIL_RATIO: String(release?.failRatio ?? 0) },
+    env: { VERSION: version, FAIL_RATIO: String(failRatio) },
     user: "65532:65532",
   };
 }
@@ -84,6 +88,17 @@ function toolsImage(): NodeImageSpec {
     entrypoint: ["/usr/bin/node"],
     user: "65532:65532",
   };
+}
+
+/** Packs one release and hands it to the node; the archive is made in `folder` for that time. */
+export async function loadRelease(cluster: ClusterLayout, release: Release, folder: string): Promise<void> {
+  const archive = join(folder, `web-${release.version}.tar`);
+  try {
+    await writeNodeImage(webImage(release), archive);
+    await loadImage(cluster, archive);
+  } finally {
+    await rm(archive, { force: true });
+  }
 }
 
 function fingerprint(): string {

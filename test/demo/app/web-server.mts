@@ -1,4 +1,7 @@
-/** The sample application: answers `/`, fails a share of the requests, says so in its metrics. */
+/**
+ * The sample application: answers `/`, fails a share of the requests, says so in its metrics. It has the paths that the
+ * runbook's checks and smoke tests ask; those in BROKEN_PATHS, separated by commas, fail.
+ */
 import { createServer, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,6 +10,7 @@ const WORK_MS = 5;
 const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as const;
 
 const version = process.env["VERSION"] ?? "unknown";
+const brokenPaths = (process.env["BROKEN_PATHS"] ?? "").split(",");
 const failRatio = Number(process.env["FAIL_RATIO"] ?? "0");
 
 // A counter that begins with its first failure loses that failure to rate(): both begin at zero.
@@ -15,11 +19,31 @@ const buckets = BUCKETS_SECONDS.map(() => 0);
 const durations = { sum: 0, count: 0 };
 let failuresDue = 0;
 
+const health = JSON.stringify({ status: "healthy", version });
+const lists = ["/models", "/models/providers", "/experiments", "/datasets", "/prompts"];
+const json = new Map([
+  ["/health/ready", health],
+  ["/health/db", health],
+  ...lists.map((path) => [path, "[]"] as const),
+]);
+
 const server = createServer((request, response) => {
-  switch (request.url) {
+  const path = request.url ?? "";
+  if (brokenPaths.includes(path)) {
+    response.writeHead(500).end("broken\n");
+    return;
+  }
+  const document = json.get(path);
+  if (document !== undefined) {
+    response.setHeader("content-type", "application/json");
+    response.end(document);
+    return;
+  }
+  switch (path) {
     case "/":
       void work(response);
       return;
+    case "/health":
     case "/healthz":
       response.end("OK\n");
       return;
