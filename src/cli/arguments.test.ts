@@ -9,6 +9,15 @@ describe("parseWorkload", () => {
     },
   );
 
+  it.each([
+    ["sts/db", "StatefulSet"],
+    ["StatefulSets.apps/db", "StatefulSet"],
+    ["ds/db", "DaemonSet"],
+    ["daemonset/db", "DaemonSet"],
+  ])("takes %s", (text, kind) => {
+    expect(parseWorkload(text)).toEqual({ kind, name: "db" });
+  });
+
   it("says how to write it when only a name is given", () => {
     expect(() => parseWorkload("web")).toThrow(
       "must be deploy/NAME, sts/NAME or ds/NAME, such as deploy/web",

@@ -140,6 +140,25 @@ describe("the revision to go back to", () => {
     });
   });
 
+  it("knows former numbers from the ledger where the history keeps none, as of ControllerRevisions", () => {
+    const moved = { ...v1, revision: 4 };
+    const releases = [v2, moved, { revision: 5, image: "web:v5" }];
+
+    for (const ledger of [
+      { releases: [{ ...product(v1), rollbackBy: undefined }] },
+      { knownGood: [good(v1)] },
+      { marks: [mark(v1)] },
+    ]) {
+      expect(choose({ revision: 1 }, ledger as Partial<RollbackLedgerSpec>, releases)).toMatchObject({
+        reason: "RevisionNotFound",
+        message: expect.stringContaining("revision 1 is now revision 4"),
+      });
+    }
+    expect(choose({ revision: 1 }, {}, releases)).toMatchObject({
+      message: expect.stringContaining("kept: 2, 4, 5"),
+    });
+  });
+
   it("says where a renumbered revision is that is live", () => {
     const back = { ...v1, revision: 4, history: "1" };
 

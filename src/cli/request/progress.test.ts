@@ -161,6 +161,7 @@ describe("versions", () => {
     ["registry:5000/team/web", "registry:5000/team/web"],
     ["web:v1@sha256:0123456789abcdef0123", "v1"],
     ["web@sha256:0123456789abcdef0123", "sha256:0123456789ab"],
+    ["app=registry:5000/team/web:v1", "app=v1"],
   ])("of %s is %s", (image, version) => {
     expect(versionOf(image)).toBe(version);
   });

@@ -135,6 +135,16 @@ describe("a rollback in the ledger", () => {
     expect(ledger.releases).toMatchObject([{ replicaSetUid: "uid-good", revision: 3, rollbackBy: "undo" }]);
   });
 
+  it("remembers the number that the product had before", () => {
+    const ledger = recordRollback(EMPTY, { ...back, formerly: 1 });
+
+    expect(ledger.releases.map(({ replicaSetUid, revision: number }) => [replicaSetUid, number])).toEqual([
+      ["uid-good", 1],
+      ["uid-good", 3],
+    ]);
+    expect(recordRollback(ledger, { ...back, formerly: 1 })).toEqual(ledger);
+  });
+
   it("is not marked again by its way back, which leaves the good version", () => {
     const forth = { ...back, from: ref(3, "good"), after: ref(4, "bad"), request: "forth" };
     const ledger = recordRollback(recordRollback(EMPTY, back), forth);

@@ -12,6 +12,9 @@ const on = { killSwitch: { kind: "On", message: "stopped" } } as const;
 const superseded = { progress: { kind: "Superseded", message: "somebody else" } } as const;
 const unreadable = { progress: { kind: "Unreadable", message: "no right" } } as const;
 const inProgress = { progress: { kind: "InProgress", message: "1/2 updated", pollAfterMs: 1_000 } } as const;
+const stuck = {
+  progress: { kind: "InProgress", message: "1/2 updated", pollAfterMs: 1_000, needsAdvance: true },
+} as const;
 const done = { progress: { kind: "Done", message: "2/2 updated", after: AFTER } } as const;
 const abort = { annotations: { "rollback.llm-research-lab.io/abort": "true" } };
 const expired = "2026-01-01T00:00:00.000Z";
@@ -45,6 +48,26 @@ describe("what to do next", () => {
     ],
     ["announced, it is applied", situationOf(requestOf({ step: {} })), { kind: "Apply" }],
     ["applied, it is watched", situationOf(requestOf({ step: { state: "Applied" } })), { kind: "Observe" }],
+    [
+      "a change that does not get further by itself gets the next write",
+      situationOf(requestOf({ step: { state: "Applied", after: AFTER } }), stuck),
+      { kind: "Advance", progress: stuck.progress },
+    ],
+    [
+      "but not while the kill switch is on",
+      situationOf(requestOf({ step: { state: "Applied", after: AFTER } }), { ...on, ...stuck }),
+      { kind: "Wait", reason: "KillSwitch", message: "1/2 updated; stopped" },
+    ],
+    [
+      "nor past its time",
+      situationOf(requestOf({ step: { state: "Applied", after: AFTER, startedAt: expired } }), stuck),
+      ending("Failed", "Stuck"),
+    ],
+    [
+      "nor after an abort",
+      situationOf(requestOf({ step: { state: "Applied", after: AFTER }, metadata: abort }), stuck),
+      ending("Aborted", "Aborted", /the change was stored, which stays/),
+    ],
     [
       "what it became is recorded before anything else",
       situationOf(requestOf({ step: { state: "Applied" } }), done),
@@ -249,6 +272,20 @@ describe("over everything that can be known", () => {
       expect(situation.killSwitch.kind === "Unreadable" && situation.automatic !== undefined).toBe(false);
       expect(situation.progress).toBeUndefined();
       expect(isAbortAsked(situation.request)).toBe(false);
+    });
+  });
+
+  it("what a stored change needs is written only where it is asked for, and nobody stopped or aborted", () => {
+    each((situation, decision) => {
+      if (decision.kind !== "Advance") return;
+      expect(["Applying", "Applied"]).toContain(journalOf(situation.request));
+      expect(situation.killSwitch.kind).not.toBe("On");
+      expect(situation.killSwitch.kind === "Unreadable" && situation.automatic !== undefined).toBe(false);
+      expect(situation.progress).toMatchObject({ kind: "InProgress", needsAdvance: true });
+      expect(isAbortAsked(situation.request)).toBe(false);
+      // Done once, it is not asked for again before the next look.
+      const { needsAdvance: _, ...waiting } = decision.progress;
+      expect(decide({ ...situation, progress: waiting }, NOW).kind).toBe("Wait");
     });
   });
 

@@ -150,6 +150,10 @@ export const anyProgress: fc.Arbitrary<Progress> = fc.oneof(
         ? ({ kind: "InProgress", message, pollAfterMs: 1_000 } as const)
         : ({ kind: "InProgress", message, pollAfterMs: 1_000, after: known } as const),
     ),
+  words.map(
+    (message) =>
+      ({ kind: "InProgress", message, pollAfterMs: 1_000, after: AFTER, needsAdvance: true }) as const,
+  ),
   words.map((message) => ({ kind: "Failed", reason: "Stuck", message }) as const),
   words.map((message) => ({ kind: "Superseded", message }) as const),
   words.map((message) => ({ kind: "Unreadable", message }) as const),
