@@ -27,7 +27,6 @@ export async function measure(cluster: Cluster, url: string): Promise<Measuremen
     caData,
     adminToken,
     kubeconfigPath,
-    operatorToken: "",
   };
   await mkdir(dir, { recursive: true });
   await writeFile(targets, "[]");

@@ -278,7 +278,7 @@ describe("over everything that can be known", () => {
   it("what a stored change needs is written only where it is asked for, and nobody stopped or aborted", () => {
     each((situation, decision) => {
       if (decision.kind !== "Advance") return;
-      expect(["Applying", "Applied"]).toContain(journalOf(situation.request));
+      expect(["Applying", "Applied"]).toContain(stateOf(situation));
       expect(situation.killSwitch.kind).not.toBe("On");
       expect(situation.killSwitch.kind === "Unreadable" && situation.automatic !== undefined).toBe(false);
       expect(situation.progress).toMatchObject({ kind: "InProgress", needsAdvance: true });
