@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import { serviceAccountType, type PodTemplateSpec } from "../../src/kube/well-known.ts";
+import { installOwnerCrds } from "../support/owner-crds.ts";
 import { statusComplaints, storedVersions } from "../support/kstatus.ts";
 import { container, imageOf, openShop, podSpec, readyOf, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
@@ -226,14 +227,7 @@ subjects: [{kind: ServiceAccount, name: rollback-executor}]
     let canary: Foreign;
 
     beforeAll(async () => {
-      await world.kubectl(["apply", "-f", "-"], FOREIGN_CRDS);
-      await world.kubectl([
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd/rollouts.argoproj.io",
-        "crd/canaries.flagger.app",
-      ]);
+      await installOwnerCrds(world.kubectl);
       const { namespace } = shop;
       const ref = (name: string) => ({ apiVersion: "apps/v1", kind: "Deployment", name });
       await world.client.create(
@@ -340,25 +334,3 @@ kind: ValidatingAdmissionPolicyBinding
 metadata: {name: banned-label}
 spec: {policyName: banned-label, validationActions: [Deny]}
 `;
-
-/** As much of the two CRDs as is needed to store their objects. */
-const FOREIGN_CRDS = [
-  ["argoproj.io", "v1alpha1", "Rollout", "rollouts"],
-  ["flagger.app", "v1beta1", "Canary", "canaries"],
-]
-  .map(
-    ([group, version, kind, plural]) => `apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: ${plural}.${group}}
-spec:
-  group: ${group}
-  scope: Namespaced
-  names: {kind: ${kind}, plural: ${plural}, singular: ${kind?.toLowerCase()}}
-  versions:
-    - name: ${version}
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-`,
-  )
-  .join("---\n");
