@@ -18,18 +18,43 @@ export interface RollbackReadiness {
   readonly question: string;
   /** When it was asked, ms since the epoch. */
   readonly askedAt: number;
+  /** Bad answers in a row to this question, this one included. */
+  readonly refusals: number;
+  /** Whether a row that would roll back fired when it was asked. */
+  readonly firing: boolean;
 }
 
-/** A good answer holds until something changes or this long; a bad one is asked again sooner. */
-const GOOD_FOR_MS = 3_600_000;
-const BAD_FOR_MS = 30_000;
+/** An answer before it is known how often it was given. */
+export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target">;
 
-/** Whether the answer still answers the question. Good answers of many policies expire at different times. */
-export function isCurrent(readiness: RollbackReadiness | undefined, question: string, now: number): boolean {
+/** A good answer holds until something changes, or this long. */
+const GOOD_FOR_MS = 3_600_000;
+/** A first bad answer holds this long, and each further one to the same question twice as long as the one before. */
+const BAD_FOR_MS = 30_000;
+/** At most this long while a row that would roll back fires. */
+const BAD_IN_A_BREACH_MS = 300_000;
+
+/**
+ * Whether the answer still answers the question. Rights, and objects that a plan only mentions, are not watched, so a
+ * bad answer is asked again, ever more seldom, and at once when a row begins to fire. Answers of many policies expire at
+ * different times.
+ */
+export function isCurrent(
+  readiness: RollbackReadiness | undefined,
+  question: string,
+  firing: boolean,
+  now: number,
+): boolean {
   if (readiness === undefined || readiness.question !== question) return false;
+  if (!readiness.ready && firing && !readiness.firing) return false;
   const age = now - readiness.askedAt;
   // An answer from the future was made before the clock was set back.
-  return age >= 0 && age < (readiness.ready ? GOOD_FOR_MS * spreadOf(question) : BAD_FOR_MS);
+  return age >= 0 && age < holdsFor(readiness) * spreadOf(question);
+}
+
+function holdsFor({ ready, refusals, firing }: RollbackReadiness): number {
+  if (ready) return GOOD_FOR_MS;
+  return Math.min(BAD_FOR_MS * 2 ** (refusals - 1), firing ? BAD_IN_A_BREACH_MS : GOOD_FOR_MS);
 }
 
 /** From 0.75 to 1.25, the same for the same question. */
@@ -37,48 +62,54 @@ function spreadOf(question: string): number {
   return 0.75 + createHash("sha256").update(question).digest().readUInt16BE() / 2 ** 17;
 }
 
+/** The answer with what decides how long it holds. `before` is the answer that it replaces. */
+export function countReadiness(
+  answer: ReadinessAnswer,
+  asked: Pick<RollbackReadiness, "question" | "firing" | "askedAt">,
+  before: RollbackReadiness | undefined,
+): RollbackReadiness {
+  const isAgain =
+    before !== undefined && before.question === asked.question && before.firing === asked.firing;
+  const refusals = answer.ready ? 0 : (isAgain ? before.refusals : 0) + 1;
+  return { ...answer, ...asked, refusals };
+}
+
 /** Makes the very plan that an automatic rollback would make, dry run included. Throws KubeError. */
 export async function askReadiness(
   ports: PolicyPorts,
   policy: RollbackPolicy,
   ledger: RollbackLedgerSpec | undefined,
-  question: string,
   signal: AbortSignal,
-): Promise<RollbackReadiness> {
-  const asked = { question, askedAt: ports.clock.now() };
+): Promise<ReadinessAnswer> {
   const { serviceAccountName, target } = policy.spec;
   if (serviceAccountName === undefined) {
     const message =
       "the policy may not act: set spec.serviceAccountName to a ServiceAccount of its namespace";
-    return { ready: false, reason: "ExecutorNotSet", message, target: undefined, ...asked };
+    return { ready: false, reason: "ExecutorNotSet", message, target: undefined };
   }
   const namespace = policy.metadata.namespace ?? "";
   const account = { namespace, name: serviceAccountName };
   const spec = { kind: target.kind, name: target.name, to: { strategy: "LastKnownGood" } } as const;
   const step = ports.actions.bind("application", { workload: spec });
   const able = await checkExecutor(ports.client, account, step.rights, signal);
-  const plan =
-    able.kind === "Refused"
-      ? able
-      : await step.plan({
-          executor: ports.client.as(account),
-          executorName: serviceAccountName,
-          namespace,
-          ledger,
-          from: undefined,
-          earlier: undefined,
-          expectedPodTemplateHash: undefined,
-          allowedImages: [],
-          automatic: true,
-          now: asked.askedAt,
-          signal,
-        });
-  return { ...answerOf(plan), ...asked };
+  if (able.kind === "Refused") return answerOf(able);
+  const plan = await step.plan({
+    executor: ports.client.as(account),
+    executorName: serviceAccountName,
+    namespace,
+    ledger,
+    from: undefined,
+    earlier: undefined,
+    expectedPodTemplateHash: undefined,
+    allowedImages: [],
+    automatic: true,
+    now: ports.clock.now(),
+    signal,
+  });
+  return answerOf(plan);
 }
 
-function answerOf(
-  plan: PlanResult<PlannedStep>,
-): Pick<RollbackReadiness, "ready" | "reason" | "message" | "target"> {
+function answerOf(plan: PlanResult<PlannedStep>): ReadinessAnswer {
   switch (plan.kind) {
     case "Planned":
       return {

@@ -11,7 +11,13 @@ import { compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { decideAndAct } from "./decision.ts";
 import { viewLedger } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
-import { askReadiness, isCurrent, type RollbackReadiness } from "./readiness.ts";
+import {
+  askReadiness,
+  countReadiness,
+  isCurrent,
+  type ReadinessAnswer,
+  type RollbackReadiness,
+} from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
@@ -221,18 +227,21 @@ async function readinessOf(
     attemptsOf(ports, policy, view, ledger),
     // Who owns the workload stands in its metadata.
     [labels, annotations, ownerReferences, deployment.spec.paused],
-    policy.metadata.generation,
+    // A person who mended a right may want to know at once: any annotation on the policy asks again.
+    [policy.metadata.generation, policy.metadata.annotations],
   ]);
   const { readiness } = runtime;
-  if (readiness !== undefined && isCurrent(readiness, question, ports.clock.now())) return readiness;
-  runtime.readiness = await askReadiness(ports, policy, ledger, question, signal).catch(
-    (error: unknown): RollbackReadiness => {
+  const now = ports.clock.now();
+  const firing = runtime.evaluations.some(({ row, fires }) => fires && row.action === "Rollback");
+  if (readiness !== undefined && isCurrent(readiness, question, firing, now)) return readiness;
+  const answer = await askReadiness(ports, policy, ledger, signal).catch(
+    (error: unknown): ReadinessAnswer => {
       if (signal.aborted) throw error;
       const message = `no plan could be made: ${errorMessage(error)}`;
-      const askedAt = ports.clock.now();
-      return { ready: false, reason: "CannotPlan", message, target: undefined, question, askedAt };
+      return { ready: false, reason: "CannotPlan", message, target: undefined };
     },
   );
+  runtime.readiness = countReadiness(answer, { question, firing, askedAt: now }, readiness);
   return runtime.readiness;
 }
 
