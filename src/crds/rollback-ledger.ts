@@ -115,6 +115,11 @@ export const RollbackLedgerKind: KindDefinition = {
   columns: [
     { name: "Kind", type: "string", jsonPath: ".spec.target.kind" },
     { name: "Target", type: "string", jsonPath: ".spec.target.name" },
+    { name: "Live", type: "integer", jsonPath: ".spec.releases[-1:].revision" },
+    { name: "Known-Good", type: "integer", jsonPath: ".spec.knownGood[-1:].revision" },
+    { name: "Rolled-Back", type: "integer", jsonPath: ".spec.marks[-1:].revision" },
+    { name: "Last-Request", type: "string", jsonPath: ".spec.executed[-1:].name" },
+    { name: "Outcome", type: "string", jsonPath: ".spec.executed[-1:].outcome" },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   ],
 };

@@ -6,6 +6,7 @@ import { objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordOutcome } from "../ledger/changes.ts";
+import { restoreFromJournal } from "../ledger/restore.ts";
 import { changeLedger } from "../ledger/ledger.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
@@ -43,7 +44,8 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
     await changeLedger(
       ports.client,
       target,
-      (ledger) => recordOutcome(ledger, uid, outcomeOf(request.status?.phase), reason),
+      (ledger) =>
+        recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
       signal,
     );
   }

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "@jest/globals";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { recordKnownGood, recordOutcome } from "./changes.ts";
+import { emptyLedger } from "./ledger.ts";
+import { restoreFromJournal } from "./restore.ts";
+
+const EMPTY = emptyLedger({ group: "apps", kind: "Deployment", namespace: "shop", name: "web" });
+const AT = "2026-01-01T00:00:00Z";
+
+function revision(number: number) {
+  return {
+    revision: number,
+    uid: `rs-${number}`,
+    name: `rs-${number}`,
+    podTemplateHash: `h${number}`,
+    images: [],
+  };
+}
+
+function request(change: { readonly step?: object; readonly automatic?: boolean } = {}): RollbackRequest {
+  const automatic = change.automatic ?? false;
+  return {
+    metadata: { namespace: "shop", name: "undo", uid: "u1" },
+    spec: { reason: "5xx" },
+    status: {
+      resolved: { serviceAccountName: "a", specDigest: "d", from: revision(2), automatic },
+      plan: { digest: "p", steps: [{ name: "app", objectUid: "t", from: revision(2), to: revision(1) }] },
+      steps: [
+        {
+          name: "app",
+          state: "Succeeded",
+          startedAt: AT,
+          after: { ...revision(1), revision: 3 },
+          ...change.step,
+        },
+      ],
+      timeline: { decided: AT },
+      ...(automatic ? { trigger: { policy: "web", row: "critical" } } : {}),
+    },
+  } as unknown as RollbackRequest;
+}
+
+describe("restoreFromJournal", () => {
+  it("brings back that the request ran, what it made and what it left", () => {
+    expect(restoreFromJournal(EMPTY, request())).toEqual({
+      ...EMPTY,
+      executed: [{ name: "undo", uid: "u1", specDigest: "d", at: AT, outcome: "Started" }],
+      marks: [
+        { replicaSetUid: "rs-2", podTemplateHash: "h2", revision: 2, at: AT, request: "undo", reason: "5xx" },
+      ],
+      releases: [
+        {
+          targetUid: "t",
+          replicaSetUid: "rs-1",
+          podTemplateHash: "h1",
+          revision: 3,
+          startedAt: AT,
+          rollbackBy: "undo",
+        },
+      ],
+    });
+  });
+
+  it("brings back the decision of an automatic one, bound to it", () => {
+    expect(restoreFromJournal(EMPTY, request({ automatic: true })).automatic).toMatchObject([
+      {
+        request: "undo",
+        uid: "u1",
+        replicaSetUid: "rs-2",
+        revision: 2,
+        at: AT,
+        trigger: { row: "critical" },
+      },
+    ]);
+  });
+
+  it("leaves a ledger alone that knows the request, whatever was cleared since", () => {
+    const whole = recordOutcome(restoreFromJournal(EMPTY, request()), "u1", "Succeeded", "RolledBack");
+    const cleared = recordKnownGood(whole, {
+      replicaSetUid: "rs-2",
+      podTemplateHash: "h2",
+      revision: 4,
+      since: AT,
+      evidence: "",
+    });
+    expect(cleared.marks).toEqual([]);
+    expect(restoreFromJournal(cleared, request())).toBe(cleared);
+  });
+
+  it("claims nothing that did not happen", () => {
+    expect(restoreFromJournal(EMPTY, request({ step: { startedAt: undefined } }))).toBe(EMPTY);
+    const announced = restoreFromJournal(EMPTY, request({ step: { after: undefined } }));
+    expect(announced.executed).toHaveLength(1);
+    expect([...announced.marks, ...announced.releases]).toEqual([]);
+  });
+});
