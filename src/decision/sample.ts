@@ -18,6 +18,8 @@ export interface UnknownSample {
   readonly kind: UnknownKind;
   /** For people: what was missing, without credentials. */
   readonly detail: string;
+  /** The server says that the query itself is wrong; waiting does not mend it. */
+  readonly isInvalidQuery?: true;
 }
 
 export type UnknownKind =

@@ -11,7 +11,12 @@ const repeat = (sample: Sample, times: number) => Array.from({ length: times }, 
 describe("cannotEvaluate", () => {
   const noData: Sample = { kind: "NoData", detail: "no series" };
   const thin: Sample = { kind: "InsufficientTraffic", detail: "3 requests" };
+  const invalid: Sample = { kind: "Error", detail: "parse error", isInvalidQuery: true };
+  const down: Sample = { kind: "Error", detail: "down" };
   it.each([
+    ["a query that the server calls invalid, twice", [invalid, invalid], 3, true],
+    ["once may be a gateway's word", [invalid], 3, false],
+    ["not in a row", [invalid, down, invalid, thin, invalid], 3, false],
     ["ten intervals without data", repeat(noData, 10), 3, true],
     ["nine are not enough", repeat(noData, 9), 3, false],
     ["no pod is wanted", repeat(noData, 50), 0, false],

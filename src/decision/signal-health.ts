@@ -1,17 +1,22 @@
-import type { Sample } from "./sample.ts";
+import type { Sample, UnknownSample } from "./sample.ts";
 
 /** Intervals without a verdict after which a policy says that it cannot evaluate the signal. */
 export const BLIND_INTERVALS = 10;
+
+/** The same for a query that the server calls invalid; one such answer may come from a gateway. */
+export const INVALID_INTERVALS = 2;
 
 /** For how long a signal has been blind for no good reason. */
 export interface SignalHealth {
   /** Evaluations in a row. */
   readonly blind: number;
+  /** Of these the newest ones, in which the server called the query invalid. */
+  readonly invalid: number;
   /** Why, of the latest one. */
   readonly detail: string | undefined;
 }
 
-export const SEEING: SignalHealth = { blind: 0, detail: undefined };
+export const SEEING: SignalHealth = { blind: 0, invalid: 0, detail: undefined };
 
 /**
  * One more sample. Thin traffic, and no data where no pod is wanted, are normal (nights): they neither count nor
@@ -22,22 +27,26 @@ export function observeHealth(state: SignalHealth, sample: Sample, desiredReplic
     case "Value":
       return SEEING;
     case "InsufficientTraffic":
-      return state;
+      return { ...state, invalid: 0 };
     case "NoData":
-      return desiredReplicas === 0 ? state : blinder(state, sample.detail);
+      return desiredReplicas === 0 ? { ...state, invalid: 0 } : blinder(state, sample);
     case "Stale":
     case "NaN":
     case "Unproven":
     case "Ambiguous":
     case "Error":
-      return blinder(state, sample.detail);
+      return blinder(state, sample);
   }
 }
 
 export function cannotEvaluate(state: SignalHealth): boolean {
-  return state.blind >= BLIND_INTERVALS;
+  return state.blind >= BLIND_INTERVALS || state.invalid >= INVALID_INTERVALS;
 }
 
-function blinder(state: SignalHealth, detail: string): SignalHealth {
-  return { blind: Math.min(state.blind + 1, BLIND_INTERVALS), detail };
+function blinder({ blind, invalid }: SignalHealth, { detail, isInvalidQuery }: UnknownSample): SignalHealth {
+  return {
+    blind: Math.min(blind + 1, BLIND_INTERVALS),
+    invalid: isInvalidQuery === true ? Math.min(invalid + 1, INVALID_INTERVALS) : 0,
+    detail,
+  };
 }

@@ -20,6 +20,8 @@ export interface PrometheusError {
   readonly kind: PrometheusErrorKind;
   /** Short, for people; names the server by its configured name, never an address or credentials. */
   readonly message: string;
+  /** The server read the query and says that it is none: asking again gives the same. */
+  readonly isInvalidQuery?: true;
 }
 
 export type Answer<T> =

@@ -143,6 +143,7 @@ export class PrometheusClient implements PrometheusApi {
     const said = error.slice(0, 300);
     switch (errorType) {
       case "bad_data":
+        return invalidQuery(this.#failed("BadData", `refused the query: ${said}`), status);
       case "execution":
         return this.#failed("BadData", `refused the query: ${said}`);
       case "timeout":
@@ -156,6 +157,12 @@ export class PrometheusClient implements PrometheusApi {
   #failed<T>(kind: PrometheusError["kind"], what: string): Answer<T> {
     return { kind: "Failed", error: { kind, message: `Prometheus server "${this.server.name}" ${what}` } };
   }
+}
+
+/** A gateway that answers 5xx in the words of Prometheus has not read the query. */
+function invalidQuery<T>(answer: Answer<T>, status: number): Answer<T> {
+  if (answer.kind !== "Failed" || status < 400 || status >= 500) return answer;
+  return { ...answer, error: { ...answer.error, isInvalidQuery: true } };
 }
 
 function parseJson(text: string): unknown {

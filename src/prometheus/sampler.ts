@@ -219,7 +219,8 @@ function byInstant(series: readonly Series[]): ReadonlyMap<number, readonly Elem
 }
 
 function errorSample(error: PrometheusError): Sample {
-  return { kind: "Error", detail: error.message };
+  const { message: detail, isInvalidQuery } = error;
+  return { kind: "Error", detail, ...(isInvalidQuery === true ? { isInvalidQuery } : {}) };
 }
 
 /** A server warns of partial data; the value stands, a person should see the warning. */

@@ -209,7 +209,7 @@ describe("standingOf", () => {
 
   it("is Impaired, so that waiters go on waiting, after ten blind intervals and not before", () => {
     const blind = (count: number) =>
-      runtime({ health: new Map([["error-rate", { blind: count, detail: "HTTP 500" }]]) });
+      runtime({ health: new Map([["error-rate", { blind: count, invalid: 0, detail: "HTTP 500" }]]) });
     expect(standingOf(blind(9), compiled, facts, NOW).kind).toBe("Ready");
     expect(standingOf(blind(10), compiled, facts, NOW)).toEqual({
       kind: "Impaired",

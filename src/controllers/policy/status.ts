@@ -162,6 +162,9 @@ export function standingOf(
     ([state, list]) => `${list.length} ${list.length === 1 ? "signal" : "signals"} ${state}`,
   );
   const parts = [counts.length === 0 ? "first evaluation is under way" : counts.join(", ")];
+  // As it was when that state began: the server's words may change with every answer.
+  const unclear = facts.signals?.find(({ detail }) => detail !== undefined);
+  if (unclear !== undefined) parts[0] += ` (${unclear.name}: ${unclear.detail})`;
   if (facts.release?.knownGoodSince !== undefined) {
     const since = clockTime(Date.parse(facts.release.knownGoodSince), now);
     parts.push(`revision ${facts.release.revision} known good since ${since}`);
