@@ -65,13 +65,18 @@ export function objectName(description: string) {
 }
 
 /** A decimal number as text: the Kubernetes API conventions forbid floats in a spec. */
-export function decimal(description: string) {
+export function decimal(description: string, ...rules: readonly CelRule[]) {
   return z
     .string()
     .min(1)
     .max(32)
     .regex(/^-?[0-9]+(\.[0-9]+)?$/)
-    .meta(meta(`${description} A decimal number written as text, such as "0.10".`));
+    .meta(
+      meta(
+        `${description} A decimal number written as text, such as "0.10".`,
+        rules.length > 0 ? cel(...rules) : {},
+      ),
+    );
 }
 
 export function text(description: string, max: number) {

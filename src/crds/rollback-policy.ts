@@ -21,12 +21,14 @@ import { Verification } from "./verification.ts";
 
 const selector = (description: string) => text(description, 4096).min(1);
 
-const WINDOW = "Range of `rate()`; at least four scrape intervals of the server.";
-
 export const AllowedImages = z
   .array(text("An image reference, exactly as a pod template has it.", 512).min(1))
   .max(100)
   .meta(meta("Images that a request may pin although the target's history does not have them.", atomicList));
+
+function rateWindow() {
+  return limitedDuration("Range of `rate()`; at least four scrape intervals of the server.", "1s", "24h");
+}
 
 export const PrometheusSource = z
   .object({
@@ -43,15 +45,21 @@ export const PrometheusSource = z
       .object({
         bad: selector("Vector selector of the counter of failed requests."),
         total: selector("Vector selector of the counter of all requests."),
-        window: limitedDuration(WINDOW, "1s", "24h"),
+        window: rateWindow(),
       })
       .optional()
       .meta(meta("Share of failed requests, 0 to 1.")),
     quantile: z
       .object({
-        quantile: decimal('The quantile, between 0 and 1, such as "0.95".'),
-        histogram: selector("Name or selector of a classic histogram, without `_bucket`."),
-        window: limitedDuration(WINDOW, "1s", "24h"),
+        quantile: decimal('The quantile, between 0 and 1, such as "0.95".', {
+          rule: "double(self) > 0.0 && double(self) < 1.0",
+          message: "must be greater than 0 and less than 1",
+        }),
+        histogram: selector("Name or selector of a classic histogram, without `_bucket`.").regex(
+          // The grammar of metric names, then matchers in braces.
+          /^\s*[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[\s\S]*\}\s*)?$/,
+        ),
+        window: rateWindow(),
       })
       .optional()
       .meta(meta("Quantile of a histogram.")),
@@ -71,6 +79,11 @@ export const PrometheusSource = z
         {
           rule: "[has(self.ratio), has(self.quantile), has(self.query)].filter(x, x).size() == 1",
           message: "must have exactly one of `ratio`, `quantile`, `query`",
+        },
+        {
+          rule: "!has(self.match) || self.match.all(label, label.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",
+          message:
+            "`match` must have label names of Prometheus: letters, digits and _, not beginning with a digit",
         },
         { rule: "!has(self.freshness) || has(self.query)", message: "`freshness` needs `query`" },
         {

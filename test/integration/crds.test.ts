@@ -17,6 +17,7 @@ interface Verified {
 const API_VERSION = "rollback.llm-research-lab.io/v1alpha1";
 const WORKLOAD = { kind: "Deployment", name: "web" };
 const RATIO = { bad: 'errors{code="500"}', total: "requests", window: "1m" };
+const QUANTILE = { quantile: "0.95", histogram: 'http_seconds{code="200"}', window: "2m" };
 const SIGNAL = { name: "errors", prometheus: { ratio: RATIO } };
 const ROW = { name: "high", when: { signal: "errors", above: "0.1" }, action: "Rollback" };
 
@@ -303,12 +304,32 @@ describe("the kinds in the API server", () => {
         },
         "a signal check of `verification` needs `above` or `below`, or a row of the matrix",
       ],
+      ...["0", "1", "95", "-0.5"].map(
+        (text) =>
+          [
+            `quantile ${text}`,
+            { signals: [{ name: "errors", prometheus: { quantile: { ...QUANTILE, quantile: text } } }] },
+            "must be greater than 0 and less than 1",
+          ] as const,
+      ),
+      [
+        "a histogram whose name is none",
+        {
+          signals: [{ name: "errors", prometheus: { quantile: { ...QUANTILE, histogram: "http-seconds" } } }],
+        },
+        "quantile.histogram: Invalid value",
+      ],
       [
         "a window of nothing",
         { signals: [{ name: "errors", prometheus: { ratio: { ...RATIO, window: "0s" } } }] },
         'window: Invalid value: "0s": must be between 1s and 24h',
       ],
       ["a bake of nothing", { bake: "0s" }, "must be between 1s and 720h"],
+      [
+        "a label that is none",
+        { signals: [{ name: "errors", prometheus: { ratio: RATIO, match: { "app-name": "web" } } }] },
+        "`match` must have label names of Prometheus",
+      ],
       ["an interval of nothing", { interval: "0s" }, "must be between 1s and 1h"],
       ["an interval in words", { interval: "often" }, "spec.interval: Invalid value"],
       ["an unknown mode", { mode: "Dry" }, 'spec.mode: Unsupported value: "Dry"'],

@@ -55,6 +55,14 @@ const REFUSED: Readonly<Record<string, { wrong: PartialSpec; says: RegExp; right
     says: /interval 1s is too short for server "unhurried": its smallest is 5s/,
     right: errorRate({}),
   },
+  "never-fires": {
+    wrong: {
+      ...errorRate({}),
+      matrix: [{ ...CRITICAL, when: { signal: "error-rate", above: "5", for: "2s" } }],
+    },
+    says: /matrix row critical: above 5 never fires: a ratio lies between 0 and 1/,
+    right: { matrix: [CRITICAL] },
+  },
   "foreign-match": {
     wrong: errorRate({ match: { app: "web", namespace: "kube-system" } }),
     says: /match.namespace must be "foreign-match"/,
@@ -70,6 +78,7 @@ const NAMESPACES = [
   "one-step",
   "rivals",
   "bucket",
+  "rejected",
   "quiet",
 ];
 
@@ -103,7 +112,7 @@ describe("what only the cluster can tell appears as a condition, and goes away w
             const service = await lab.service(name);
             await service.watch(wrong);
             await stalls(service, "CannotEvaluate", says);
-            await service.change({ signals: right["signals"] });
+            await service.change(right);
             await service.shows("Ready", "True", "Evaluating");
             expect((await service.policy()).status?.conditions?.map(({ type }) => type)).not.toContain(
               "Stalled",
@@ -197,6 +206,20 @@ describe("what only the cluster can tell appears as a condition, and goes away w
         );
         await service.change(latency("3"));
         await service.shows("Ready", "True");
+      },
+
+      "a query that only Prometheus can tell is invalid, within a few intervals": async () => {
+        const service = await lab.service("rejected");
+        await service.watch({ interval: "5s", ...query("rate(http_requests_total)") });
+        const begun = Date.now();
+        const blind = await service.shows("Ready", "False", "CannotEvaluate");
+        // Two intervals and not the ten that other errors take.
+        expect(Date.now() - begun).toBeLessThan(30_000);
+        expect(blind.message).toMatch(
+          /error-rate: Prometheus server "default" refused the query: .*range vector/,
+        );
+        await service.change({ signals: query("sum(http_requests_total)")["signals"] });
+        await service.shows("Ready", "True", "Evaluating");
       },
 
       "nothing, where nothing changes: no write, one evaluation an interval": async () => {

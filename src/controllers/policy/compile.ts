@@ -6,6 +6,7 @@ import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Sampler } from "../../prometheus/sampler.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
 import { buildSignalQuery, unitOf, type SignalQuery } from "../../prometheus/signal-query.ts";
+import { impossibleRows } from "./impossible-rows.ts";
 
 /** A signal that can be asked for. The query object is kept for the life of a generation: samplers bound by it. */
 export interface CompiledSignal {
@@ -54,6 +55,7 @@ export function compilePolicy({ metadata, spec }: RollbackPolicy, servers: Prome
   const units = new Map(spec.signals.map((signal) => [signal.name, unitOf(signal)]));
   const matrix = parseMatrix(spec.matrix, units, parseDuration);
   if (matrix.kind === "Refused") problems.push(...matrix.problems);
+  problems.push(...impossibleRows(spec.matrix, spec.signals));
   if (matrix.kind === "Refused" || problems.length > 0)
     return { kind: "Refused", problems: [...new Set(problems)] };
   const lookbackMs = parseDuration(spec.attribution.lookback);
