@@ -23,8 +23,20 @@ function request(change: { readonly step?: object; readonly automatic?: boolean 
     metadata: { namespace: "shop", name: "undo", uid: "u1" },
     spec: { reason: "5xx" },
     status: {
-      resolved: { serviceAccountName: "a", specDigest: "d", from: revision(2), automatic },
-      plan: { digest: "p", steps: [{ name: "app", objectUid: "t", from: revision(2), to: revision(1) }] },
+      resolved: { serviceAccountName: "a", specDigest: "d", automatic },
+      plan: {
+        digest: "p",
+        steps: [
+          {
+            name: "app",
+            action: "workload",
+            object: "Deployment/web",
+            objectUid: "t",
+            from: revision(2),
+            to: revision(1),
+          },
+        ],
+      },
       steps: [
         {
           name: "app",
@@ -49,6 +61,7 @@ describe("restoreFromJournal", () => {
         { replicaSetUid: "rs-2", podTemplateHash: "h2", revision: 2, at: AT, request: "undo", reason: "5xx" },
       ],
       releases: [
+        { targetUid: "t", replicaSetUid: "rs-1", podTemplateHash: "h1", revision: 1 },
         {
           targetUid: "t",
           replicaSetUid: "rs-1",

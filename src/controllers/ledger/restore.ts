@@ -1,4 +1,5 @@
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import { revisionOf } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { recordExecuted, recordRollback } from "./changes.ts";
 
@@ -8,29 +9,39 @@ import { recordExecuted, recordRollback } from "./changes.ts";
  */
 export function restoreFromJournal(ledger: RollbackLedgerSpec, request: RollbackRequest): RollbackLedgerSpec {
   const { metadata, status, spec } = request;
-  const [step] = status?.steps ?? [];
-  const [plan] = status?.plan?.steps ?? [];
   const specDigest = status?.resolved?.specDigest;
-  if (step?.startedAt === undefined || specDigest === undefined) return ledger;
+  const began = status?.steps?.map(({ startedAt }) => startedAt).find((at) => at !== undefined);
+  if (began === undefined || specDigest === undefined) return ledger;
   if (ledger.executed.some(({ uid }) => uid === metadata.uid)) return ledger;
   const { name, uid } = metadata;
-  const known = recordExecuted(ledger, { name, uid, specDigest, at: step.startedAt, outcome: "Started" });
+  const known = recordExecuted(ledger, { name, uid, specDigest, at: began, outcome: "Started" });
   const decided = { ...known, automatic: [...known.automatic, ...automaticOf(request)] };
-  if (step.after === undefined || plan?.from === undefined) return decided;
+  const rollback = rollbackOf(request, `${ledger.target.kind}/${ledger.target.name}`);
+  if (rollback === undefined) return decided;
   return recordRollback(decided, {
-    targetUid: plan.objectUid,
-    from: plan.from,
-    after: step.after,
-    at: step.appliedAt ?? step.startedAt,
+    ...rollback,
     request: name,
     reason: spec.reason || "rolled back by request",
   });
 }
 
+/** What the step that rolls `object` back has done, as far as it is known. */
+function rollbackOf({ status }: RollbackRequest, object: string) {
+  const index = status?.plan?.steps.findIndex((each) => each.action === "workload" && each.object === object);
+  if (index === undefined) return undefined;
+  const [plan, step] = [status?.plan?.steps[index], status?.steps?.[index]];
+  const [from, after] = [revisionOf(plan?.from), revisionOf(step?.after)];
+  const at = step?.appliedAt ?? step?.startedAt;
+  if (plan?.objectUid === undefined || from === undefined || after === undefined || at === undefined) {
+    return undefined;
+  }
+  return { targetUid: plan.objectUid, from, after, formerly: plan.to?.revision, at };
+}
+
 /** The decision behind an automatic request: cool-down and budget count it. */
 function automaticOf({ metadata, status }: RollbackRequest): readonly LedgerAutomatic[] {
   const { trigger, timeline, resolved } = status ?? {};
-  const from = resolved?.from;
+  const from = revisionOf(status?.plan?.steps[0]?.from);
   if (resolved?.automatic !== true || from === undefined || trigger?.policy === undefined) return [];
   if (timeline?.decided === undefined) return [];
   return [
