@@ -134,6 +134,34 @@ describeWithAddress("a request with checks", () => {
     TEST_MS,
   );
 
+  it(
+    "bears pods that are missing for a moment only: a scale-up that finds no room fails it",
+    async () => {
+      const each = await shopWith("http-scale-up");
+      const { namespace } = each;
+      await each.release("web:v2");
+      const pods = { name: "pods", pods: { ready: "All" } };
+      const soak = { settle: "0s", soak: "9s", interval: "1s", checks: [pods] };
+      await each.ask("undo", { strategy: "Previous" }, { verification: soak });
+      await each.reaches("undo", "Verifying");
+      await world.kubectl(["create", "quota", "no-more", "-n", namespace, "--hard=pods=2"]);
+      const known = "--for=jsonpath={.status.hard.pods}=2";
+      await world.kubectl(["wait", "-n", namespace, known, "resourcequota/no-more", "--timeout=20s"]);
+
+      await each.edit([{ op: "replace", path: "/spec/replicas", value: 3 }]);
+
+      expect((await each.ended("undo")).status?.checks).toEqual([
+        {
+          name: "pods",
+          outcome: "Failed",
+          value: "2/3 ready, the others just made or not there yet, for 4 samples",
+          samples: expect.any(Number),
+        },
+      ]);
+    },
+    TEST_MS,
+  );
+
   it("wrote only statuses that waiters can read", async () => {
     expect(statusComplaints(await storedVersions(world.controlPlane.auditLogPath))).toEqual([]);
   });
