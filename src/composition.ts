@@ -75,7 +75,8 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     sample: (signal, namespace, at, abort) => servers.sampleOnce(signal, namespace, at, abort),
     lookbackMs: (signal) => servers.lookbackMs(signal),
   });
-  const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter });
+  const soaks = new SoakRuns(checks);
+  const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter, soaks });
   const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
@@ -87,7 +88,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           cached: (key) => caches.requests.store.get(key),
           locks: new TargetLocks(client, config.namespace),
-          verifications: new SoakRuns(checks),
+          verifications: soaks,
           get defaultExecutor() {
             return live.current.executor.default;
           },

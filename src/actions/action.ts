@@ -1,4 +1,6 @@
+import type { Restored } from "../checks/check.ts";
 import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
+import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { PlannedStep, StepEnd } from "../crds/rollback-request.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Right } from "../kube/right.ts";
@@ -59,6 +61,13 @@ export interface ApplyContext {
   readonly now: number;
   /** When the change of this step was seen stored, milliseconds since the epoch. */
   readonly appliedAt: number | undefined;
+  /** What checks between two steps go by. */
+  readonly soak: {
+    /** Names the samples of this step among those of all requests. */
+    readonly key: string;
+    readonly restored: readonly Restored[];
+    readonly signals: readonly PolicySignal[];
+  };
 }
 
 export type ApplyResult =
@@ -68,7 +77,7 @@ export type ApplyResult =
   | { readonly kind: "Superseded"; readonly message: string };
 
 export type Progress =
-  | { readonly kind: "Done"; readonly message: string; readonly after: StepEnd }
+  | { readonly kind: "Done"; readonly message: string; readonly after?: StepEnd }
   | {
       readonly kind: "InProgress";
       readonly message: string;

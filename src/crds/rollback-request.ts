@@ -17,7 +17,7 @@ import {
   WorkloadKind,
 } from "./common.ts";
 import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
-import { Verification } from "./verification.ts";
+import { CheckStep, Verification } from "./verification.ts";
 
 export const ImagePin = z
   .object({
@@ -82,11 +82,15 @@ export const RequestStep = z
       "5m",
     ),
     workload: WorkloadStep.optional(),
+    check: CheckStep.optional(),
   })
   .meta(
     meta(
       "One step; exactly one kind of step besides the name.",
-      cel({ rule: "has(self.workload)", message: "must have exactly one of `workload`" }),
+      cel({
+        rule: "has(self.workload) != has(self.check)",
+        message: "must have exactly one of `workload`, `check`",
+      }),
     ),
   );
 export type RequestStep = z.output<typeof RequestStep>;
@@ -149,6 +153,10 @@ export const RollbackRequestSpec = z
         {
           rule: "has(self.policyRef) || !has(self.verification) || !has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal))",
           message: "a `signal` check needs `policyRef`: signals are those of a policy",
+        },
+        {
+          rule: "!has(self.steps) || self.steps.exists(s, !has(s.check))",
+          message: "must have a step that changes something besides those that `check`",
         },
       ),
     ),

@@ -45,16 +45,45 @@ export const VerificationCheck = z
   .meta(meta("One check; exactly one member besides the name.", ExactlyOneCheck));
 export type VerificationCheck = z.output<typeof VerificationCheck>;
 
+const INTERVAL_WITHIN_SOAK = cel({
+  rule: "duration(self.interval) <= duration(self.soak)",
+  message: "`interval` must not be longer than `soak`: set a shorter interval or a longer soak",
+});
+
+const interval = duration("Time between two samples of a check.", {
+  rule: "duration(self) >= duration('1s')",
+  message: "must be at least 1s",
+}).default("10s");
+
+/** Checks between two steps: fewer and shorter by default than those of the verification. */
+export const CheckStep = z
+  .object({
+    settle: limitedDuration("Time after the step before it until anything is judged.", "0s", "24h").default(
+      "0s",
+    ),
+    soak: limitedDuration("Time over which every check is sampled.", "1s", "24h").default("30s"),
+    interval,
+    checks: z
+      .array(VerificationCheck)
+      .min(1)
+      .max(8)
+      .meta(meta("The checks; a signal needs a bound of its own here.", listMap("name"))),
+  })
+  .meta(
+    meta(
+      "Go on only when every check has passed. One that fails, or has no data, ends the request before the next step.",
+      INTERVAL_WITHIN_SOAK,
+    ),
+  );
+export type CheckStep = z.output<typeof CheckStep>;
+
 export const Verification = z
   .object({
     settle: limitedDuration("Time after the last step before anything is judged.", "0s", "24h").default(
       "10s",
     ),
     soak: limitedDuration("Time over which every check is sampled.", "1s", "24h").default("60s"),
-    interval: duration("Time between two samples of a check.", {
-      rule: "duration(self) >= duration('1s')",
-      message: "must be at least 1s",
-    }).default("10s"),
+    interval,
     checks: z
       .array(VerificationCheck)
       .max(32)
@@ -66,13 +95,5 @@ export const Verification = z
         ),
       ),
   })
-  .meta(
-    meta(
-      "How it is proved that the rollback helped.",
-      cel({
-        rule: "duration(self.interval) <= duration(self.soak)",
-        message: "`interval` must not be longer than `soak`: set a shorter interval or a longer soak",
-      }),
-    ),
-  );
+  .meta(meta("How it is proved that the rollback helped.", INTERVAL_WITHIN_SOAK));
 export type Verification = z.output<typeof Verification>;

@@ -86,7 +86,7 @@ describeWithAddress("a request with checks", () => {
       const ended = await each.ended("undo");
       expect(ended.status?.plan?.steps[0]?.warnings).toEqual([
         expect.stringMatching(
-          /^unchecked: the verification will be Inconclusive, as ServiceAccount http-rights\/rollback-executor may not get services web, get pods\/proxy\. Add to its Role:\n- \{apiGroups: \[""\], resources: \["services"\], verbs: \["get"\]\}\n- \{apiGroups: \[""\], resources: \["pods\/proxy"\], verbs: \["get"\]\}$/,
+          /^unchecked: checks will be Inconclusive, as ServiceAccount http-rights\/rollback-executor may not get services web, get pods\/proxy\. Add to its Role:\n- \{apiGroups: \[""\], resources: \["services"\], verbs: \["get"\]\}\n- \{apiGroups: \[""\], resources: \["pods\/proxy"\], verbs: \["get"\]\}$/,
         ),
       ]);
       expect(readyOf(ended)).toEqual({

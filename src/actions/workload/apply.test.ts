@@ -17,7 +17,8 @@ function world(): MemoryWorkloads {
 }
 
 function context({ client }: MemoryWorkloads) {
-  return { executor: client, namespace: "shop", signal, now: Date.now(), appliedAt: undefined };
+  const soak = { key: "", restored: [], signals: [] };
+  return { executor: client, namespace: "shop", signal, now: Date.now(), appliedAt: undefined, soak };
 }
 
 function plan(of: MemoryWorkloads): Promise<PlanResult<WorkloadPlan>> {

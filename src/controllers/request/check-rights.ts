@@ -24,7 +24,8 @@ export async function warningOfChecks(
 ): Promise<string | undefined> {
   const { serviceAccountName } = resolution;
   const { namespace = "" } = request.metadata;
-  const { checks } = resolution.verification;
+  const between = (request.spec.steps ?? []).flatMap(({ check }) => check?.checks ?? []);
+  const checks = [...resolution.verification.checks, ...between];
   const wanted = ports.verifications.requiredRights(checks, restoredBy(resolution));
   const rights = unasked(wanted, asked);
   if (rights.length === 0) return undefined;
@@ -32,7 +33,7 @@ export async function warningOfChecks(
   try {
     const lack = await missingRights(ports.client.as(account), namespace, rights, signal);
     if (lack === undefined) return undefined;
-    return `unchecked: the verification will be Inconclusive, as ServiceAccount ${namespace}/${serviceAccountName} ${lack}`;
+    return `unchecked: checks will be Inconclusive, as ServiceAccount ${namespace}/${serviceAccountName} ${lack}`;
   } catch (error) {
     // Then the plan is refused for that reason, in better words.
     if (isForbidden(error)) return undefined;

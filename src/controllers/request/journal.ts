@@ -44,10 +44,10 @@ export function openStep(request: RollbackRequest): OpenStep {
   return journal.step;
 }
 
-/** Steps that changed something and came to their end, in order. */
+/** Steps that wrote to an object and came to their end, in order. */
 export function changedSteps({ status }: RollbackRequest): readonly Omit<OpenStep, "index">[] {
   return (status?.steps ?? []).flatMap((step, index) => {
     const planned = status?.plan?.steps[index];
-    return step.state === "Succeeded" && planned !== undefined ? [{ planned, status: step }] : [];
+    return step.state === "Succeeded" && planned?.objectUid !== undefined ? [{ planned, status: step }] : [];
   });
 }

@@ -88,7 +88,7 @@ export async function beginStep(
     ...stepFacts(request, index, beganStep(planned, at)),
     ...(plan === undefined ? {} : { plan: { ...plan, steps: plan.steps.with(index, planned) } }),
   };
-  const message = `${stepPrefix(request, index)}rolling back ${stepSentence(planned)}`;
+  const message = `${stepPrefix(request, index)}${stepSentence(planned)}`;
   return writeRunning(ports, situation, facts, { phase: "Applying", reason: "Applying", message }, signal);
 }
 

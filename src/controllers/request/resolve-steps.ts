@@ -2,8 +2,9 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { BoundStep } from "../../actions/bound-step.ts";
 import type { Actions } from "../../actions/registry.ts";
 import type { SpecTarget } from "../../crds/common.ts";
-import { parseDuration } from "../../crds/duration.ts";
+import { formatDuration, parseDuration } from "../../crds/duration.ts";
 import type { RequestStep } from "../../crds/rollback-request.ts";
+import type { CheckStep } from "../../crds/verification.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 
 export interface ResolvedStep {
@@ -41,20 +42,28 @@ export function resolveSteps(
       return refused("TargetNotFound", `neither step ${step.name} nor a policy names a workload`);
     }
     const action = actions.bind(step.name, specs);
-    steps.push({
-      action,
-      targets: action.lockKeys(namespace),
-      timeoutMs: parseDuration(step.timeout),
-    });
+    const timeoutMs = parseDuration(step.timeout);
+    const tooLong = step.check === undefined ? undefined : soakProblem(step.name, step.check, timeoutMs);
+    if (tooLong !== undefined) return tooLong;
+    steps.push({ action, targets: action.lockKeys(namespace), timeoutMs });
   }
   return orderProblem(steps) ?? steps;
 }
 
-function withTarget({ workload }: RequestStep, policyTarget: PolicyTarget | undefined) {
+function withTarget({ workload, check }: RequestStep, policyTarget: PolicyTarget | undefined) {
+  if (check !== undefined) return { check };
   if (workload === undefined) return {};
   const { kind, name, to } = workload;
   const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
   return target && { workload: { kind: target.kind, name: target.name, to } };
+}
+
+function soakProblem(name: string, { settle, soak }: CheckStep, timeoutMs: number): Unresolvable | undefined {
+  if (parseDuration(settle) + parseDuration(soak) < timeoutMs) return undefined;
+  return refused(
+    "InvalidSteps",
+    `step ${name}: settle ${settle} and soak ${soak} take longer than its timeout of ${formatDuration(timeoutMs)}`,
+  );
 }
 
 /** A rollback of a workload takes the version that is live when the request is accepted: it comes first, and once. */

@@ -66,7 +66,9 @@ export function resolve(input: ResolveInput): Resolution {
   }
   const verification = resolveVerification(input);
   const unmeasurable =
-    copied === undefined ? unmeasurableCheck(verification.verification.checks, policy) : undefined;
+    copied === undefined
+      ? unmeasurableCheck([...verification.verification.checks, ...stepChecks(request)], policy)
+      : undefined;
   if (unmeasurable !== undefined) return { ...refused("CannotEvaluate", unmeasurable), target };
   return {
     kind: "Resolved",
@@ -100,8 +102,15 @@ function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, 
   const signals = (copied === undefined ? policy?.spec.signals : copied.signals) ?? [];
   return {
     verification: { ...verification, checks },
-    signals: signals.filter(({ name }) => checks.some(({ signal }) => signal?.name === name)),
+    signals: signals.filter(({ name }) =>
+      [...checks, ...stepChecks(request)].some(({ signal }) => signal?.name === name),
+    ),
   };
+}
+
+/** The checks of steps between others. */
+function stepChecks({ spec }: RollbackRequest): readonly VerificationCheck[] {
+  return (spec.steps ?? []).flatMap(({ check }) => check?.checks ?? []);
 }
 
 /**
@@ -122,7 +131,7 @@ function unmeasurableCheck(
       return `${title}: RollbackPolicy ${policy.metadata.name} has no signal ${signal.name}, only ${known.join(", ")}`;
     }
     if (signal.above === undefined && signal.below === undefined) {
-      return `${title}: set above or below, as no row of RollbackPolicy ${policy.metadata.name} is about signal ${signal.name}`;
+      return `${title}: set above or below for signal ${signal.name}: no row of RollbackPolicy ${policy.metadata.name} gives this check a bound`;
     }
   }
   return undefined;

@@ -3,9 +3,11 @@ import type { RollbackRequestStatus } from "../../crds/rollback-request.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
+import { journalOf } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { ResolvedStep } from "./resolve-steps.ts";
 import type { Resolved } from "./resolve.ts";
+import { restoredSoFar } from "./restored.ts";
 import type { Situation } from "./situation.ts";
 import { runningStatus, type Activity } from "./status.ts";
 
@@ -56,5 +58,16 @@ export function applyContext(
     signal,
     now: ports.clock.now(),
     appliedAt: appliedAt === undefined ? undefined : Date.parse(appliedAt),
+    soak: {
+      key: `${request.metadata.uid}/${journalKey(request)}`,
+      restored: restoredSoFar(request, resolution),
+      signals: resolution.signals,
+    },
   };
+}
+
+/** The open step's name; a soak is only ever looked at while its step is open. */
+function journalKey(request: RollbackRequest): string {
+  const journal = journalOf(request);
+  return journal.kind === "InStep" ? journal.step.status.name : "";
 }

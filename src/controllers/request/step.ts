@@ -34,7 +34,7 @@ export async function apply(
       return { ...situation, progress: result };
     case "Applied": {
       const now = ports.clock.now();
-      reportAct(ports, situation, planned);
+      if (planned.objectUid !== undefined) reportAct(ports, situation, planned);
       const at = new Date(now).toISOString();
       const facts = {
         ...stepFacts(request, index, { state: "Applied", appliedAt: at }),
@@ -73,7 +73,7 @@ function lastOfEachObject({ status }: ResolvedSituation["request"]) {
   const last = new Map<string, { index: number; planned: PlannedStep; appliedAt: string | undefined }>();
   for (const [index, step] of (status?.steps ?? []).entries()) {
     const planned = status?.plan?.steps[index];
-    if (step.state !== "Succeeded" || planned === undefined) continue;
+    if (step.state !== "Succeeded" || planned?.objectUid === undefined) continue;
     last.set(planned.object, { index, planned, appliedAt: step.appliedAt });
   }
   return [...last.values()];

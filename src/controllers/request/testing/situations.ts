@@ -11,7 +11,8 @@ import type {
 import type { RollbackRequest } from "../../../kube/rollback-kinds.ts";
 import { FINALIZER } from "../phase.ts";
 import { resolve } from "../resolve.ts";
-import type { SoakState } from "../../../checks/soak-runs.ts";
+import { pass } from "../../../checks/check.ts";
+import { SoakRuns, type SoakState } from "../../../checks/soak-runs.ts";
 import type { RequestPlan, Situation } from "../situation.ts";
 
 export const NOW = Date.parse("2026-01-01T00:10:00Z");
@@ -51,7 +52,10 @@ export const SECOND: PlannedStep = { ...PLAN, name: "second", object: "Deploymen
 /** The plan of a request with this one step. */
 export const WHOLE_PLAN: RequestPlan = { digest: "d", steps: [PLAN] };
 
-export const ACTIONS = createActions({ stuckAfterMs: () => 60_000 });
+export const ACTIONS = createActions({
+  stuckAfterMs: () => 60_000,
+  soaks: new SoakRuns({ requiredRights: () => [], windowMs: () => 0, sample: async () => pass("fine") }),
+});
 
 const SPEC: RollbackRequestSpec = {
   reason: "5xx",
