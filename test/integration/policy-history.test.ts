@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { mergePatch } from "../../src/kube/patch.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackPolicy } from "../../src/kube/rollback-kinds.ts";
 import { readAudit, type AuditEvent } from "../cluster/audit.ts";
-import { openShop, OPERATOR_USER, type Shop } from "../support/shop.ts";
+import { openShop, OPERATOR_USER, readyOf, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
 const { signal } = new AbortController();
@@ -112,6 +112,19 @@ describe("finished requests beyond a policy's history", () => {
       ({ status }) => status?.conditions?.some(({ reason }) => reason === "AlreadyExecuted") === true,
     );
     expect(again.status?.phase).toBe("Succeeded");
+    expect(await shop.acts()).toHaveLength(acts);
+    // Once something newer is live the old success would be untrue.
+    await shop.release("web:v3");
+    await shop.remove("real");
+    await shop.ask("real", { revision: 1 }, OF_WEB);
+    const overtaken = await shop.ended("real");
+    expect(overtaken.status?.phase).toBe("Failed");
+    expect(readyOf(overtaken)).toMatchObject({
+      reason: "AlreadyExecuted",
+      message: expect.stringMatching(
+        /ended Succeeded; since then revision 4 was released; nothing done now; use a new name/,
+      ),
+    });
     expect(await shop.acts()).toHaveLength(acts);
   }, 60_000);
 

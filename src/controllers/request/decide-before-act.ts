@@ -54,11 +54,14 @@ function isPlanningTooLong(request: Situation["request"], now: number): boolean 
 }
 
 function replay(twin: NonNullable<Situation["twin"]>): Decision {
-  const phase = twin.outcome === "Started" ? "Failed" : twin.outcome;
+  // Succeeded would say that the target is as it was asked for.
+  const { overtakenBy } = twin;
+  const phase = twin.outcome === "Started" || overtakenBy !== undefined ? "Failed" : twin.outcome;
+  const since = overtakenBy === undefined ? "" : `; ${overtakenBy}`;
   const how = twin.outcome === "Started" ? "its outcome was never recorded" : `ended ${twin.outcome}`;
   return finish(
     phase,
     "AlreadyExecuted",
-    `a request of this name and spec ran at ${twin.at} as ${twin.uid} and ${how}; nothing done now; use a new name`,
+    `a request of this name and spec ran at ${twin.at} as ${twin.uid} and ${how}${since}; nothing done now; use a new name`,
   );
 }

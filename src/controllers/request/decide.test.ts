@@ -246,6 +246,18 @@ describe("what to do next", () => {
       decide(situationOf(requestOf(), { twin: { ...twin, outcome } }), NOW);
 
     expect(decided("Succeeded")).toMatchObject(ending("Succeeded", "AlreadyExecuted", /ran at T as old/));
+    const overtaken = {
+      ...twin,
+      outcome: "Succeeded",
+      overtakenBy: "since then revision 9 was released",
+    } as const;
+    expect(decide(situationOf(requestOf(), { twin: overtaken }), NOW)).toMatchObject(
+      ending(
+        "Failed",
+        "AlreadyExecuted",
+        /ended Succeeded; since then revision 9 was released; nothing done now/,
+      ),
+    );
     expect(decided("Aborted")).toMatchObject(ending("Aborted", "AlreadyExecuted"));
     expect(decided("Started")).toMatchObject(ending("Failed", "AlreadyExecuted", /never recorded/));
   });

@@ -3,10 +3,12 @@ import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
 import { ledgerOf, readLedgers, targetsOf } from "./ledgers.ts";
+import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolveSteps } from "./resolve-steps.ts";
 import { resolve, type Resolution } from "./resolve.ts";
 import type { Ledgers, Situation } from "./situation.ts";
+import { followTwin } from "./twin.ts";
 
 /** The request and all that was recorded about it, read uncached; undefined when it is gone. Throws KubeError. */
 export async function observe(
@@ -30,14 +32,20 @@ export async function observe(
         );
   const { defaultExecutor, actions } = ports;
   const resolution = resolve({ request, policy, defaultExecutor, actions });
+  const { target } = resolution;
   const ledgers = await readLedgers(ports, targetsOf(resolution), early, signal);
-  const ledger = ledgerOf(ledgers, resolution.target);
+  const ledger = ledgerOf(ledgers, target);
+  // A finished request repeats nothing any more.
+  const twin = isFinished(request) ? undefined : twinOf(request, resolution, ledger);
   return {
     request,
     resolution,
     ledgers,
     automatic: ledger?.automatic.find((entry) => isRequestOf(entry, request)),
-    twin: twinOf(request, resolution, ledger),
+    twin:
+      twin === undefined || target === undefined
+        ? undefined
+        : await followTwin(ports.client, twin, target, ledger, signal),
     killSwitch: ports.killSwitch(),
     plan: undefined,
     lock: undefined,

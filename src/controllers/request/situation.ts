@@ -1,10 +1,11 @@
 import type { PlanResult, Progress } from "../../actions/action.ts";
 import type { SoakState } from "../../checks/soak-runs.ts";
-import type { LedgerAutomatic, LedgerExecuted, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
 import type { LockState } from "./target-lock.ts";
+import type { Twin } from "./twin.ts";
 
 export type KillSwitchState =
   | { readonly kind: "Off" }
@@ -31,7 +32,7 @@ export interface Situation {
   /** Set when the operator itself made this request: recorded in the ledger before the request was created. */
   readonly automatic: LedgerAutomatic | undefined;
   /** A request of the same name and spec, but another UID, that acted before. */
-  readonly twin: LedgerExecuted | undefined;
+  readonly twin: Twin | undefined;
   readonly killSwitch: KillSwitchState;
   /** All steps, planned before anything was announced. */
   readonly plan: PlanResult<RequestPlan> | undefined;
