@@ -72,6 +72,8 @@ export interface PodSpec {
   readonly serviceAccountName?: string;
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly nodeName?: string;
+  readonly priorityClassName?: string;
+  readonly runtimeClassName?: string;
   readonly [field: string]: unknown;
 }
 

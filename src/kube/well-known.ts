@@ -220,6 +220,18 @@ export const persistentVolumeClaimType = defineResource<PersistentVolumeClaim>({
   plural: "persistentvolumeclaims",
   namespaced: true,
 });
+export const priorityClassType = defineResource({
+  apiVersion: "scheduling.k8s.io/v1",
+  kind: "PriorityClass",
+  plural: "priorityclasses",
+  namespaced: false,
+});
+export const runtimeClassType = defineResource({
+  apiVersion: "node.k8s.io/v1",
+  kind: "RuntimeClass",
+  plural: "runtimeclasses",
+  namespaced: false,
+});
 export const leaseType = defineResource<Lease>({
   apiVersion: "coordination.k8s.io/v1",
   kind: "Lease",

@@ -176,6 +176,43 @@ subjects: [{kind: ServiceAccount, name: rollback-executor}]
     );
 
     it(
+      "classes of the cluster are unchecked without a right that only an admin can give, and missed with it",
+      async () => {
+        const classless = await openShop(world, "classless");
+        const value = {
+          apiVersion: "scheduling.k8s.io/v1",
+          kind: "PriorityClass",
+          metadata: { name: "rare" },
+          value: 5,
+        };
+        await world.kubectl(["apply", "-f", "-"], JSON.stringify(value));
+        await history("web", podSpec({ priorityClassName: "rare" }), classless);
+        await world.kubectl(["delete", "priorityclass", "rare"]);
+        await classless.ask("blind", { revision: 1 }, { dryRun: true });
+        expect((await classless.ended("blind")).status?.plan?.steps[0]?.warnings).toEqual([
+          "unchecked: no right to read PriorityClass rare, which revision 1 needs",
+        ]);
+        await world.kubectl([
+          "create",
+          "clusterrolebinding",
+          "classless",
+          "--clusterrole=rollback-executor-cluster",
+          "--serviceaccount=classless:rollback-executor",
+        ]);
+        await classless.ask("seeing", { revision: 1 });
+        const ended = await classless.ended("seeing");
+        expect(ended.status?.phase).toBe("Failed");
+        expect(readyOf(ended)).toMatchObject({
+          reason: "DependencyMissing",
+          message: expect.stringContaining(
+            "needs PriorityClass rare (priorityClassName), gone from the cluster: restore it",
+          ),
+        });
+      },
+      TEST_MS,
+    );
+
+    it(
       "what the executor may not read is unchecked, never fine, and does not stop it",
       async () => {
         const blind = await openShop(world, "blind");

@@ -4,6 +4,8 @@ import type { ResourceType } from "../../kube/objects.ts";
 import {
   configMapType,
   persistentVolumeClaimType,
+  priorityClassType,
+  runtimeClassType,
   secretType,
   serviceAccountType,
   type PodTemplateSpec,
@@ -15,6 +17,8 @@ const TYPES: Readonly<Record<ReferenceKind, ResourceType>> = {
   Secret: secretType,
   PersistentVolumeClaim: persistentVolumeClaimType,
   ServiceAccount: serviceAccountType,
+  PriorityClass: priorityClassType,
+  RuntimeClass: runtimeClassType,
 };
 
 export interface DependencyReport {
@@ -50,7 +54,9 @@ async function stateOf(
   signal: AbortSignal,
 ): Promise<"Present" | "Missing" | "Unchecked"> {
   try {
-    await executor.getMetadata(TYPES[reference.kind], { namespace, name: reference.name }, { signal });
+    const type = TYPES[reference.kind];
+    const key = { namespace: type.namespaced ? namespace : "", name: reference.name };
+    await executor.getMetadata(type, key, { signal });
     return "Present";
   } catch (error) {
     if (isNotFound(error)) return "Missing";

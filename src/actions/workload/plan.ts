@@ -15,6 +15,7 @@ import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { checkDependencies } from "./dependencies.ts";
 import { plannedTo } from "./destination.ts";
+import type { Reference } from "./references.ts";
 import { ownershipOf } from "./ownership.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
 import { resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
@@ -104,7 +105,7 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
     const names = dependencies.missing.map(({ kind, name, usedBy }) => `${kind} ${name} (${usedBy})`);
     return refused(
       "DependencyMissing",
-      `${object}: ${title} needs ${names.join(", ")}, gone from namespace ${namespace}: restore it, or name another revision`,
+      `${object}: ${title} needs ${names.join(", ")}, gone from ${whereOf(dependencies.missing, namespace)}: restore it, or name another revision`,
     );
   }
   if (rehearsal.kind === "Changed") {
@@ -125,6 +126,11 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
     template: rehearsal.template,
     warnings: [...ownership.warnings, ...unchecked],
   };
+}
+
+function whereOf(missing: readonly Reference[], namespace: string): string {
+  const isClusterWide = (kind: string) => kind === "PriorityClass" || kind === "RuntimeClass";
+  return missing.every(({ kind }) => isClusterWide(kind)) ? "the cluster" : `namespace ${namespace}`;
 }
 
 type Rehearsal =

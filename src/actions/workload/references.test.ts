@@ -9,6 +9,8 @@ describe("what pods of a template cannot start without", () => {
     const found = requiredReferences({
       spec: {
         serviceAccountName: "account",
+        priorityClassName: "important",
+        runtimeClassName: "sandbox",
         imagePullSecrets: [ref("pull"), {}],
         initContainers: [{ name: "init", envFrom: [{ secretRef: ref("init-secret") }] }],
         containers: [
@@ -48,6 +50,8 @@ describe("what pods of a template cannot start without", () => {
       "Secret p-secret volume v4",
       "Secret pull imagePullSecrets",
       "ServiceAccount account serviceAccountName",
+      "PriorityClass important priorityClassName",
+      "RuntimeClass sandbox runtimeClassName",
     ]);
   });
 

@@ -1,7 +1,11 @@
 import type { Container, PodTemplateSpec, Volume } from "../../kube/well-known.ts";
 
 /** Kind of an object that pods of a template need in order to start. */
-export type ReferenceKind = "ConfigMap" | "Secret" | "PersistentVolumeClaim" | "ServiceAccount";
+export type ReferenceKind =
+  "ConfigMap" | "Secret" | "PersistentVolumeClaim" | "ServiceAccount" | ClusterReferenceKind;
+
+/** These belong to no namespace. */
+export type ClusterReferenceKind = "PriorityClass" | "RuntimeClass";
 
 export interface Reference {
   readonly kind: ReferenceKind;
@@ -10,7 +14,7 @@ export interface Reference {
   readonly usedBy: string;
 }
 
-/** Objects of the namespace that the template's pods cannot start without; optional ones are left out. */
+/** Objects that the template's pods cannot start without; optional ones are left out. */
 export function requiredReferences(template: PodTemplateSpec): readonly Reference[] {
   const spec = template.spec;
   if (spec === undefined) return [];
@@ -21,6 +25,8 @@ export function requiredReferences(template: PodTemplateSpec): readonly Referenc
       reference("Secret", secret.name, "imagePullSecrets", undefined),
     ),
     ...reference("ServiceAccount", spec.serviceAccountName, "serviceAccountName", undefined),
+    ...reference("PriorityClass", spec.priorityClassName, "priorityClassName", undefined),
+    ...reference("RuntimeClass", spec.runtimeClassName, "runtimeClassName", undefined),
   ];
   const unique = new Map(found.map((entry) => [`${entry.kind}/${entry.name}`, entry]));
   return [...unique.values()];
