@@ -110,6 +110,15 @@ export function isForbidden(error: unknown): boolean {
   return has(error, (e) => e.code === 403);
 }
 
+/** The namespace is being deleted: nothing can be created in it any more. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return has(
+    error,
+    (e) =>
+      e.code === 403 && e.details?.causes?.some(({ reason }) => reason === "NamespaceTerminating") === true,
+  );
+}
+
 /** 401: the credentials were refused, also after a refresh. */
 export function isUnauthorized(error: unknown): boolean {
   return has(error, (e) => e.code === 401);

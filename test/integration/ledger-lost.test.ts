@@ -61,4 +61,15 @@ describe("a ledger that somebody deletes while its request runs", () => {
       message: expect.stringContaining("already rolled back by undo"),
     });
   }, 60_000);
+
+  it("with its whole namespace does not keep the namespace from going", async () => {
+    const doomed = await openShop(world, "doomed");
+    await doomed.open();
+    await doomed.release("web:v2");
+    const verification = { settle: "0s", soak: "60s", interval: "1s" };
+    await doomed.ask("undo", { revision: 1 }, { verification });
+    await doomed.reaches("undo", "Verifying");
+    await world.kubectl(["delete", "rbl", "--all", "-n", "doomed"]);
+    await world.kubectl(["delete", "namespace", "doomed", "--timeout=30s"]);
+  }, 90_000);
 });

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { isAlreadyExists, isConflict } from "../../kube/errors.ts";
+import { isAlreadyExists, isConflict, isNamespaceTerminating } from "../../kube/errors.ts";
 import { ROLLBACK_LEDGERS, type RollbackLedger } from "../../kube/rollback-kinds.ts";
 
 /** How often a change is made again on top of somebody else's before it is given up. */
@@ -65,7 +65,12 @@ async function changeOnce(
     await client.replace(ROLLBACK_LEDGERS, { ...stored, spec: after }, { signal });
   } else {
     const metadata = { namespace: target.namespace, name: targetHash(target) };
-    await client.create(ROLLBACK_LEDGERS, { metadata, spec: after }, { signal });
+    try {
+      await client.create(ROLLBACK_LEDGERS, { metadata, spec: after }, { signal });
+    } catch (error) {
+      // The namespace takes its ledgers along: there will be nothing to remember, and requests in it must be let go.
+      if (!isNamespaceTerminating(error)) throw error;
+    }
   }
   return after;
 }
