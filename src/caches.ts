@@ -15,9 +15,12 @@ import { createReflector, type Reflector } from "./kube/reflector.ts";
 import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
 import { identityOnly, stripDeployment, stripReplicaSet } from "./kube/transforms.ts";
-import { configMapType, deploymentType, replicaSetType } from "./kube/well-known.ts";
+import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
 import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
+
+/** Name of the Lease that the leader holds, in the operator's own namespace. */
+export const LEADER_LEASE = "rollback-operator";
 
 export interface Cache<T extends KubeObject> {
   readonly type: ResourceType<T>;
@@ -69,6 +72,12 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     {},
     { namespaces: [config.namespace], fieldSelector: `metadata.name=${config.killSwitch.configMap}` },
   );
+  // Follows the lease only to hear of a change; the election reads for itself.
+  const leaderLease = cache(
+    leaseType,
+    {},
+    { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE}` },
+  );
   const all: readonly Cache<never>[] = [
     requests,
     policies,
@@ -87,6 +96,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     deployments,
     replicaSets,
     killSwitch,
+    leaderLease,
     /** Workloads of every kind: whose changes wake requests. */
     workloads: [
       { kind: "Deployment", store: deployments.store },
@@ -95,7 +105,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     ],
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all(all.map(({ reflector }) => reflector.run(signal)));
+      await Promise.all([...all, leaderLease].map(({ reflector }) => reflector.run(signal)));
     },
     /** Resolves when every cache holds its first list. Rejects when the signal aborts. */
     async synced(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { LEADER_LEASE } from "./caches.ts";
 import { compose } from "./composition.ts";
 import { LiveConfig } from "./config/live.ts";
 import { loadConfig } from "./config/load.ts";
@@ -20,7 +21,6 @@ export interface OperatorOptions {
 
 /** After a termination signal everything must have ended in this time, milliseconds. */
 const SHUTDOWN_MS = 9_000;
-const LEASE_NAME = "rollback-operator";
 
 /**
  * Follows the cluster, waits to be elected, leads, until SIGTERM or SIGINT. Resolves with the exit code: 1 when
@@ -71,13 +71,14 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
   ]);
   try {
     const end = await runElection({
-      lease: leaseStore(client, { namespace: config.namespace, name: LEASE_NAME }),
+      lease: leaseStore(client, { namespace: config.namespace, name: LEADER_LEASE }),
       identity,
       clock,
       random,
       leaseDurationMs: config.leaderElection.leaseDuration,
       renewDeadlineMs: config.leaderElection.renewDeadline,
       retryPeriodMs: config.leaderElection.retryPeriod,
+      onLeaseChange: (listener) => caches.leaderLease.store.onChange(listener),
       onStartedLeading: lead,
       onStoppedLeading: () => metrics.leading(false),
       onNewLeader: (leader) => log.info({ leader }, "leader seen"),

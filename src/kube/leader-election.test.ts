@@ -97,6 +97,51 @@ describe("leader election", () => {
     expect(lease.current!.spec!.leaseTransitions).toBe(1);
   });
 
+  it("takes a lease that is given back the moment it hears of it, and polls while it hears nothing", async () => {
+    for (const hears of [true, false]) {
+      const clock = createFakeClock();
+      const lease = createMemoryLease();
+      const listeners = new Set<() => void>();
+      const a = start(clock, lease, "a");
+      await settle();
+      const b = start(clock, lease, "b", {
+        onLeaseChange: (listener) => {
+          listeners.add(listener);
+          return () => void listeners.delete(listener);
+        },
+      });
+      await clock.advance(60_500);
+      a.stop.abort();
+      await a.end;
+      if (hears) for (const listener of listeners) listener();
+      await settle();
+      expect(leads(b)).toBe(hears);
+      await clock.advance(2_000);
+      expect(leads(b)).toBe(true);
+      b.stop.abort();
+      await b.end;
+      expect(listeners.size).toBe(0);
+    }
+  });
+
+  it("comes the moment the time of a dead holder is over, not at its next try", async () => {
+    const clock = createFakeClock();
+    const lease = createMemoryLease();
+    const spec = {
+      holderIdentity: "dead",
+      leaseDurationSeconds: 15,
+      renewTime: "2026-01-01T00:00:00.000000Z",
+    };
+    await lease.open().create(spec, { signal: new AbortController().signal, deadlineMs: 1_000 });
+    const b = start(clock, lease, "b", { retryPeriodMs: 4_000 });
+    await clock.advance(14_999);
+    expect(leads(b)).toBe(false);
+    await clock.advance(2);
+    expect(leads(b)).toBe(true);
+    b.stop.abort();
+    await b.end;
+  });
+
   it("loses at the renew deadline although a call hangs, before another may begin", async () => {
     const clock = createFakeClock();
     const lease = createMemoryLease();
