@@ -1,11 +1,20 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { isFinalPhase } from "../controllers/request/phase.ts";
+import { Phase } from "../crds/rollback-request.ts";
 import type { RequestObservation } from "../kube/transport.ts";
 import type { WorkQueueHooks } from "../kube/work-queue.ts";
 
 const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+export interface MetricDescription {
+  readonly name: string;
+  readonly labels: readonly string[];
+}
+
 /** Every metric of the operator; the only module that knows prom-client. Labels are bounded sets. */
 export interface Metrics {
+  /** What is registered, without the process's own metrics: for the documentation. */
+  describe(): readonly MetricDescription[];
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
   apiRequest(observation: RequestObservation): void;
   queueHooks(name: string): WorkQueueHooks;
@@ -27,6 +36,7 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const ofProcess = new Set(registry.getMetricsAsArray().map(({ name }) => name));
   const apiRequests = new Counter({
     name: "rest_client_requests_total",
     help: "Requests to the API server by verb, resource and code.",
@@ -51,6 +61,10 @@ export function createMetrics(): Metrics {
     labelNames: ["trigger", "result"],
     registers,
   });
+  // A series that begins with its first failure has no increase: alerts need the zero before it.
+  for (const trigger of ["automatic", "person"]) {
+    for (const result of Phase.options.filter(isFinalPhase)) requests.inc({ trigger, result }, 0);
+  }
   const steps = new Histogram({
     name: "rollback_step_duration_seconds",
     help: "From the announcement of a step to its end.",
@@ -113,6 +127,11 @@ export function createMetrics(): Metrics {
   });
   const queueHooks = createQueueHooks(registers);
   return {
+    describe: () =>
+      registry
+        .getMetricsAsArray()
+        .filter(({ name }) => !ofProcess.has(name))
+        .map((metric) => ({ name: metric.name, labels: labelsOf(metric) })),
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     apiRequest({ verb, resource, code, seconds }) {
       apiRequests.inc({ verb, resource, code: String(code) });
@@ -137,6 +156,11 @@ export function createMetrics(): Metrics {
     },
     configRefused: () => reloadSuccess.set(0),
   };
+}
+
+/** prom-client keeps them, but its types do not say so. */
+function labelsOf(metric: object): readonly string[] {
+  return "labelNames" in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
 }
 
 function createQueueHooks(registers: Registry[]): Metrics["queueHooks"] {
