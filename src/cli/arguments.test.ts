@@ -1,5 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
-import { destinationOf, parseWorkload, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
+import {
+  destinationOf,
+  parseImagePin,
+  parseWorkload,
+  parseRequestName,
+  parseRevision,
+  parseTimeout,
+} from "./arguments.ts";
 
 describe("parseWorkload", () => {
   it.each(["deploy/web", "deployment/web", "deployments/web", "deployments.apps/web", "Deployment/web"])(
@@ -59,10 +66,23 @@ describe("parseTimeout", () => {
   });
 });
 
+describe("parseImagePin", () => {
+  it("takes a container and its image, and nothing less", () => {
+    const image = "registry:5000/web:v1@sha256:ab";
+
+    expect(parseImagePin(`app=${image}`)).toEqual({ container: "app", image });
+    for (const text of ["web:v1", "=web:v1", "app=", "App=web:v1", ""]) {
+      expect(() => parseImagePin(text)).toThrow("must be CONTAINER=IMAGE");
+    }
+  });
+});
+
 describe("destinationOf", () => {
   it("is the last known good revision unless something is named", () => {
-    expect(destinationOf(undefined, undefined)).toEqual({ strategy: "LastKnownGood" });
-    expect(destinationOf(undefined, "previous")).toEqual({ strategy: "Previous" });
-    expect(destinationOf(5, undefined)).toEqual({ revision: 5 });
+    expect(destinationOf(undefined, undefined, undefined)).toEqual({ strategy: "LastKnownGood" });
+    expect(destinationOf(undefined, "previous", undefined)).toEqual({ strategy: "Previous" });
+    expect(destinationOf(5, undefined, undefined)).toEqual({ revision: 5 });
+    const image = { container: "app", image: "web:v1" };
+    expect(destinationOf(undefined, undefined, image)).toEqual({ image });
   });
 });

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { WorkloadTo } from "../crds/rollback-request.ts";
+import type { ImagePin, WorkloadTo } from "../crds/rollback-request.ts";
 import type { WorkloadKind } from "../crds/common.ts";
 import { parseDuration } from "../crds/duration.ts";
 import type { WorkloadName } from "./request/wording.ts";
@@ -65,8 +65,23 @@ export function parseReason(text: string): string {
 
 export type Strategy = "previous" | "last-known-good";
 
+/** `app=registry/web:v1`: a container and the image that it gets back. */
+export function parseImagePin(text: string): ImagePin {
+  const equals = text.indexOf("=");
+  const [container, image] = [text.slice(0, Math.max(0, equals)), text.slice(equals + 1)];
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(container) || image === "" || image.length > 512) {
+    throw new InvalidArgumentError("must be CONTAINER=IMAGE, such as app=registry/web:v1");
+  }
+  return { container, image };
+}
+
 /** Where to go back to; the last known good revision unless something else is named. */
-export function destinationOf(toRevision: number | undefined, to: Strategy | undefined): WorkloadTo {
+export function destinationOf(
+  toRevision: number | undefined,
+  to: Strategy | undefined,
+  image: ImagePin | undefined,
+): WorkloadTo {
+  if (image !== undefined) return { image };
   if (toRevision !== undefined) return { revision: toRevision };
   return { strategy: to === "previous" ? "Previous" : "LastKnownGood" };
 }

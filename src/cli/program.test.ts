@@ -41,6 +41,8 @@ describe("command line", () => {
     [["undo", "web"]],
     [["undo", "deploy/web", "--to", "oldest"]],
     [["undo", "deploy/web", "--to-revision", "3", "--to", "previous"]],
+    [["undo", "deploy/web", "--to-revision", "3", "--image", "app=web:v1"]],
+    [["undo", "deploy/web", "--image", "web:v1"]],
     [["undo", "deploy/web", "--to-revision", "zero"]],
     [["undo", "deploy/web", "--reason", "x".repeat(1_025)]],
     [["status"]],

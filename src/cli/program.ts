@@ -1,5 +1,12 @@
 import { Argument, Command, Option } from "commander";
-import { parseWorkload, parseReason, parseRequestName, parseRevision, parseTimeout } from "./arguments.ts";
+import {
+  parseWorkload,
+  parseImagePin,
+  parseReason,
+  parseRequestName,
+  parseRevision,
+  parseTimeout,
+} from "./arguments.ts";
 import type { CommandContext } from "./command-context.ts";
 import type { PlanOptions } from "./commands/plan.ts";
 import type { RetryOptions } from "./commands/retry.ts";
@@ -79,6 +86,11 @@ function withWish(command: Command): Command {
         "previous",
         "last-known-good",
       ]),
+    )
+    .addOption(
+      new Option("--image <container=image>", "put only this image back, everything else stays")
+        .argParser(parseImagePin)
+        .conflicts(["to", "toRevision"]),
     )
     .addOption(
       new Option("--reason <text>", "why, for the record").argParser(parseReason).default("", "none"),

@@ -10,6 +10,7 @@ import {
   type Sets,
 } from "../support/sets.ts";
 import { openShop, readyOf, type PartialSpec, type Shop } from "../support/shop.ts";
+import type { OperatorProcess } from "../support/operator-process.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
 const START_MS = 90_000;
@@ -17,10 +18,11 @@ const TEST_MS = 60_000;
 
 describe("pods of a StatefulSet that is rolled back", () => {
   let world: World;
+  let operator: OperatorProcess;
 
   beforeAll(async () => {
     world = await startWorld();
-    await world.operator();
+    operator = await world.operator();
   }, START_MS);
 
   afterAll(async () => {
@@ -297,6 +299,33 @@ describe("pods of a StatefulSet that is rolled back", () => {
 
         expect(readyOf(await shop.ended("undo")).reason).toBe("RolledBack");
         expect(await sets.podActs()).toEqual(["evict db-1"]);
+      },
+      TEST_MS,
+    );
+
+    it(
+      "an operator that is killed between two evictions leaves the rest to the next one, and none is made twice",
+      async () => {
+        const { shop, sets } = await open("sts-killed");
+        await sets.open("db", { updateStrategy: { type: "OnDelete" }, replicas: 2 });
+        await sets.release("web:v2");
+        await world.kubectl(["delete", "pod", "db-0", "db-1", "-n", shop.namespace]);
+        await sets.settled();
+        await addBudget(world, shop.namespace, "db", 2);
+        await ask(shop, "undo", { strategy: "Previous" });
+        await until(
+          "the eviction waits",
+          () => shop.request("undo"),
+          (request) => readyOf(request).message.includes("waits: PodDisruptionBudget"),
+        );
+
+        await operator.kill();
+        await removeBudget(world, shop.namespace, "db");
+        operator = await world.operator();
+
+        expect(readyOf(await shop.ended("undo")).reason).toBe("RolledBack");
+        expect(await sets.podActs()).toEqual(["evict db-1", "evict db-0"]);
+        expect(await sets.acts()).toHaveLength(1);
       },
       TEST_MS,
     );

@@ -5,6 +5,7 @@ import {
   isForbidden,
   isNotFound,
   isTooManyRequests,
+  isUnavailable,
 } from "../../kube/errors.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { podType, type Pod } from "../../kube/well-known.ts";
@@ -65,7 +66,8 @@ async function evict(pod: Pod, { executor, signal }: ApplyContext): Promise<stri
       `pod ${name} of another revision is evicted`,
     );
   } catch (error) {
-    if (!isTooManyRequests(error)) throw error;
+    // 500 is the answer where several budgets hold one pod: the words tell, and only people can mend it.
+    if (!isTooManyRequests(error) && !isUnavailable(error)) throw error;
     return `eviction of pod ${name} waits: ${budgetWords(error)}`;
   }
 }

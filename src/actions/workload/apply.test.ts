@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
+import type { WorkloadTo } from "../../crds/rollback-request.ts";
 import type { PlanResult } from "../action.ts";
 import { deploymentOf, replicaSetOf, templateOf, type Release } from "../../workloads/testing/history.ts";
 import { memoryWorkloads, type MemoryWorkloads } from "../../workloads/testing/memory-workloads.ts";
 import { applyWorkload } from "./apply.ts";
 import { observeWorkload } from "./observe.ts";
 import { planWorkload, type WorkloadPlan } from "./plan.ts";
+import { reverseWorkload } from "./reverse.ts";
 
 const RELEASES: readonly Release[] = [
   { revision: 1, image: "web:v1", changeCause: "first" },
@@ -21,10 +23,13 @@ function context({ client }: MemoryWorkloads) {
   return { executor: client, namespace: "shop", signal, now: Date.now(), appliedAt: undefined, soak };
 }
 
-function plan(of: MemoryWorkloads): Promise<PlanResult<WorkloadPlan>> {
+function plan(
+  of: MemoryWorkloads,
+  to: WorkloadTo = { strategy: "Previous" },
+): Promise<PlanResult<WorkloadPlan>> {
   return planWorkload(
     "app",
-    { kind: "Deployment", name: "web", to: { strategy: "Previous" } },
+    { kind: "Deployment", name: "web", to },
     {
       executor: of.client,
       executorName: "rollback-executor",
@@ -41,8 +46,8 @@ function plan(of: MemoryWorkloads): Promise<PlanResult<WorkloadPlan>> {
   );
 }
 
-async function planned(of: MemoryWorkloads): Promise<WorkloadPlan> {
-  const result = await plan(of);
+async function planned(of: MemoryWorkloads, to?: WorkloadTo): Promise<WorkloadPlan> {
+  const result = await plan(of, to);
   if (result.kind !== "Planned") throw new Error(JSON.stringify(result));
   return result.plan;
 }
@@ -152,6 +157,66 @@ describe("applying", () => {
     expect(await applyWorkload(step, context(shop))).toMatchObject({ kind: "Superseded" });
     expect(shop.patches).toEqual([]);
     expect(shop.deployment?.spec.template).toEqual(templateOf({ image: "web:v9" }));
+  });
+});
+
+describe("a pinned image", () => {
+  const pin: WorkloadTo = { image: { container: "app", image: "web:v1" } };
+  /** The live release differs from the first in more than its image. */
+  const CHANGED: readonly Release[] = [
+    { revision: 1, image: "web:v1" },
+    { revision: 2, image: "web:v2", annotations: { team: "core" } },
+  ];
+  const changed = () => memoryWorkloads(deploymentOf(CHANGED), CHANGED.map(replicaSetOf));
+  const result = templateOf({ image: "web:v1", annotations: { team: "core" } });
+
+  it("is put into the live template, once however often it is repeated", async () => {
+    const shop = changed();
+    const step = await planned(shop, pin);
+
+    expect(step.to).toEqual({
+      images: ["web:v1"],
+      image: { container: "app", image: "web:v1" },
+      templateDigest: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
+    expect(await applyWorkload(step, context(shop))).toEqual({ kind: "Applied", alreadyThere: false });
+    // Not even the history that it was made from is needed to know it again.
+    shop.replicaSets = [replicaSetOf({ revision: 3, image: "web:v1", annotations: { team: "core" } })];
+    expect(await applyWorkload(step, context(shop))).toEqual({ kind: "Applied", alreadyThere: true });
+    expect(await observeWorkload(step, context(shop), 0)).toMatchObject({
+      kind: "Done",
+      after: { revision: 3 },
+    });
+    expect(shop.patches).toHaveLength(1);
+    expect(shop.deployment?.spec.template).toEqual(result);
+  });
+
+  it("is not written over what somebody else deployed, nor taken for it", async () => {
+    const shop = changed();
+    const step = await planned(shop, pin);
+    const next = { revision: 3, image: "web:v1", annotations: { team: "another" } };
+    shop.deployment = deploymentOf([...CHANGED, next]);
+    shop.replicaSets = [...CHANGED, next].map(replicaSetOf);
+
+    expect(await applyWorkload(step, context(shop))).toMatchObject({ kind: "Superseded" });
+    expect(await observeWorkload(step, context(shop), 0)).toMatchObject({ kind: "Superseded" });
+    expect(shop.patches).toEqual([]);
+  });
+
+  it("has a digest of its own, and the way back leads to what was live", async () => {
+    const shop = changed();
+    const step = await planned(shop, pin);
+    const other = await planned(shop, { revision: 1 });
+
+    expect(step.digest).not.toBe(other.digest);
+    await applyWorkload(step, context(shop));
+    const next = { revision: 3, image: "web:v1", annotations: { team: "core" } };
+    shop.replicaSets = [...CHANGED, next].map(replicaSetOf);
+    const progress = await observeWorkload(step, context(shop), 0);
+    if (progress.kind !== "Done") throw new Error(progress.message);
+    const back = reverseWorkload(step, progress.after);
+    expect(await applyWorkload(back, context(shop))).toEqual({ kind: "Applied", alreadyThere: false });
+    expect(shop.deployment?.spec.template).toEqual(deploymentOf(CHANGED).spec.template);
   });
 });
 

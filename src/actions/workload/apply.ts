@@ -57,8 +57,9 @@ function stateOf(plan: WorkloadPlan, workload: Workload | undefined): State {
   if (object.metadata.uid !== plan.objectUid) {
     return superseded(`${plan.object} was deleted and created again`);
   }
-  const isMade = plan.to.templateDigest === templateDigest(object.spec.template);
-  if (isMade) return { kind: "Applied", alreadyThere: true };
+  if (plan.to.templateDigest === templateDigest(object.spec.template)) {
+    return { kind: "Applied", alreadyThere: true };
+  }
   const to = destination(plan, workload);
   if (to === undefined) {
     return {
@@ -67,7 +68,10 @@ function stateOf(plan: WorkloadPlan, workload: Workload | undefined): State {
       message: `revision ${plan.to.revision} was removed from the history of ${plan.object} between plan and act`,
     };
   }
-  if (sameTemplate(object.spec.template, to.template)) return { kind: "Applied", alreadyThere: true };
+  // A pin is known by its digest only: whoever deployed the same image otherwise made another template.
+  if (plan.to.image === undefined && sameTemplate(object.spec.template, to.template)) {
+    return { kind: "Applied", alreadyThere: true };
+  }
   const live = liveRevision(object, revisions);
   if (live?.uid !== plan.from.uid || live.revision !== plan.from.revision) {
     return superseded(`${plan.object} was changed by somebody else before the act`);

@@ -1,4 +1,5 @@
 import type { Severity } from "../../crds/common.ts";
+import type { ImagePin } from "../../crds/rollback-request.ts";
 import { destinationOf, type Strategy } from "../arguments.ts";
 import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -10,6 +11,7 @@ import type { WorkloadName } from "../request/wording.ts";
 export interface WishOptions {
   readonly toRevision?: number;
   readonly to?: Strategy;
+  readonly image?: ImagePin;
   readonly reason: string;
   /** False after --no-policy. */
   readonly policy?: string | boolean;
@@ -41,7 +43,7 @@ export function wishOf(target: WorkloadName, options: WishOptions, dryRun: boole
   const { policy } = options;
   return {
     target,
-    to: destinationOf(options.toRevision, options.to),
+    to: destinationOf(options.toRevision, options.to, options.image),
     reason: options.reason,
     // Commander says true where only --no-policy exists and was not given.
     policy: policy === true ? undefined : policy,
