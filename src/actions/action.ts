@@ -114,6 +114,8 @@ export interface Action<Spec, Plan extends PlannedStep> {
    * other. Then both ends of its plans are revisions.
    */
   readonly makesRelease: boolean;
+  /** It changes a workload's pod template, so what it leaves is a revision of its own. */
+  readonly changesTemplate: boolean;
   /** The object it writes, as Kind/name. */
   objectOf(spec: Spec): string;
   /** Rights without which the step is refused before anything is read. */

@@ -16,6 +16,7 @@ export interface BoundStep {
   readonly name: string;
   readonly kind: string;
   readonly makesRelease: boolean;
+  readonly changesTemplate: boolean;
   /** The object it writes, as Kind/name. */
   readonly object: string;
   readonly rights: readonly Right[];
@@ -45,6 +46,7 @@ export function bindStep<Spec, Plan extends PlannedStep>(
     name,
     kind: action.kind,
     makesRelease: action.makesRelease,
+    changesTemplate: action.changesTemplate,
     object: action.objectOf(spec),
     rights: action.requiredRights(spec),
     lockKeys: (namespace) => action.lockKeys(spec, namespace),

@@ -2,19 +2,26 @@ import type { SoakRuns } from "../checks/soak-runs.ts";
 import type { CheckStep } from "../crds/verification.ts";
 import { bindStep, type BoundStep } from "./bound-step.ts";
 import { checkAction } from "./check/index.ts";
+import { restartAction, type RestartSpec } from "./restart/index.ts";
+import { scaleAction, type ScaleSpec } from "./scale/index.ts";
 import { workloadAction, type WorkloadSpec } from "./workload/index.ts";
 
-export interface ActionOptions {
-  /** How long image and configuration errors of a restored version are borne, milliseconds; may change. */
+export interface WritingActionOptions {
+  /** How long image and configuration errors of new pods are borne, milliseconds; may change. */
   readonly stuckAfterMs: () => number;
+}
+
+export interface ActionOptions extends WritingActionOptions {
   /** Soaks that are under way. */
   readonly soaks: SoakRuns;
 }
 
 /** A step with everything filled in that its spec left open; exactly one member besides the name. */
 export interface StepSpecs {
-  readonly workload?: WorkloadSpec;
-  readonly check?: CheckStep;
+  readonly workload?: WorkloadSpec | undefined;
+  readonly scale?: ScaleSpec | undefined;
+  readonly restart?: RestartSpec | undefined;
+  readonly check?: CheckStep | undefined;
 }
 
 /** Finds the action of a step. */
@@ -23,14 +30,25 @@ export interface Actions {
   bind(name: string, step: StepSpecs): BoundStep;
 }
 
-/** Every kind of step: a new one is a folder beside this file, a member of StepSpecs and a line here. */
-export function createActions({ stuckAfterMs, soaks }: ActionOptions): Actions {
-  const workload = workloadAction({ stuckAfterMs });
+/** Every kind of step: a new one is a folder beside this file, a member of StepSpecs and two lines here. */
+export function createActions({ soaks, ...options }: ActionOptions): Actions {
+  const { workload, scale, restart } = writingActions(options);
   return {
     bind(name, step) {
       if (step.workload !== undefined) return bindStep(name, workload, step.workload);
+      if (step.scale !== undefined) return bindStep(name, scale, step.scale);
+      if (step.restart !== undefined) return bindStep(name, restart, step.restart);
       if (step.check !== undefined) return bindStep(name, checkAction(soaks, step.check), step.check);
       throw new TypeError(`step ${name} has no kind that this operator knows`);
     },
+  };
+}
+
+/** The actions that change something, by the member of a step that holds their spec. */
+export function writingActions(options: WritingActionOptions) {
+  return {
+    workload: workloadAction(options),
+    scale: scaleAction(options),
+    restart: restartAction(options),
   };
 }

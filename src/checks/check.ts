@@ -81,7 +81,7 @@ export async function sampleEach(
 ): Promise<CheckSample> {
   const samples = await Promise.all(restored.map(sampleOne));
   const [first] = samples;
-  if (first === undefined) return noVerdict("no step before it put a workload back");
+  if (first === undefined) return noVerdict("no step before it put a workload back or restarted one");
   if (samples.length === 1) return first;
   const outcomes = ["Fail", "Unsettled", "NoVerdict", "Pass"] as const;
   const outcome = outcomes.find((each) => samples.some((sample) => sample.outcome === each)) ?? "NoVerdict";

@@ -132,7 +132,7 @@ export const PodTemplateHash = z
 /** Kinds whose pod template the action `workload` puts back. */
 export const WorkloadKind = z
   .enum(["Deployment", "StatefulSet", "DaemonSet"])
-  .meta(meta("Kind of the workload. Default: the policy's target."));
+  .meta(meta("Kind of the workload."));
 export type WorkloadKind = z.output<typeof WorkloadKind>;
 
 export const SpecTarget = z

@@ -75,21 +75,42 @@ export const WorkloadStep = z
   );
 export type WorkloadStep = z.output<typeof WorkloadStep>;
 
+const REPLICAS = z.int().min(0).max(2_147_483_647);
+
+export const ScaleStep = z
+  .object({
+    kind: z.enum(["Deployment", "StatefulSet"]).meta(meta("Kind of the workload.")),
+    name: objectName("Name of the workload, in the namespace of the request."),
+    replicas: REPLICAS.meta(meta("How many pods are wanted; 0 takes all of them away.")),
+  })
+  .meta(meta("Set a workload's number of replicas."));
+export type ScaleStep = z.output<typeof ScaleStep>;
+
+export const RestartStep = z
+  .object({
+    kind: WorkloadKind,
+    name: objectName("Name of the workload, in the namespace of the request."),
+  })
+  .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
+export type RestartStep = z.output<typeof RestartStep>;
+
 export const RequestStep = z
   .object({
     name: dnsLabel("Name of the step, unique in the request."),
-    timeout: limitedDuration("How long the step may take until the old version runs.", "1s", "24h").default(
+    timeout: limitedDuration("How long the step may take until its change is complete.", "1s", "24h").default(
       "5m",
     ),
     workload: WorkloadStep.optional(),
+    scale: ScaleStep.optional(),
+    restart: RestartStep.optional(),
     check: CheckStep.optional(),
   })
   .meta(
     meta(
       "One step; exactly one kind of step besides the name.",
       cel({
-        rule: "has(self.workload) != has(self.check)",
-        message: "must have exactly one of `workload`, `check`",
+        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.check)].filter(x, x).size() == 1",
+        message: "must have exactly one of `workload`, `scale`, `restart`, `check`",
       }),
     ),
   );
@@ -189,8 +210,10 @@ export type RevisionRef = z.output<typeof RevisionRef>;
 export const StepEnd = RevisionRef.partial()
   .extend({
     image: ImagePin.optional(),
+    replicas: REPLICAS.optional().meta(meta("How many pods are wanted.")),
+    restartedAt: time("Value of the template's annotation kubectl.kubernetes.io/restartedAt.").optional(),
     templateDigest: text(
-      "Digest of the pod template that the change makes, where that is not the stored template of a revision.",
+      "Digest of a pod template that is not the stored one of a revision, to know it again while the request runs.",
       64,
     ).optional(),
   })
@@ -369,8 +392,18 @@ export const RollbackRequestKind: KindDefinition = {
     { name: "Verified", type: "string", jsonPath: '.status.conditions[?(@.type=="Verified")].status' },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
     { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
-    { name: "From", type: "string", jsonPath: ".status.plan.steps[0].from.revision", priority: 1 },
-    { name: "To", type: "string", jsonPath: ".status.plan.steps[0].to.revision", priority: 1 },
+    {
+      name: "From",
+      type: "string",
+      jsonPath: ".status.plan.steps[0].from['revision','replicas']",
+      priority: 1,
+    },
+    {
+      name: "To",
+      type: "string",
+      jsonPath: ".status.plan.steps[0].to['revision','replicas','restartedAt']",
+      priority: 1,
+    },
     { name: "Requester", type: "string", jsonPath: ".spec.requestedBy", priority: 1 },
   ],
 };

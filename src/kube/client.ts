@@ -10,6 +10,11 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+export interface GetOptions extends CallOptions {
+  /** Reads this instead of the object; T is then its type. */
+  readonly subresource?: "scale" | undefined;
+}
+
 export interface ListOptions extends CallOptions {
   /** All namespaces when absent or empty. */
   readonly namespace?: string | undefined;
@@ -101,14 +106,14 @@ export interface AccessAnswer {
 export interface KubeClient {
   /** The same connections, acting as a service account (needs the right to impersonate it). Throws BadName. */
   as(serviceAccount: ObjectKey): KubeClient;
-  get<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: CallOptions): Promise<T>;
+  get<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: GetOptions): Promise<T>;
   /** Metadata only: for objects whose content must not enter this process, such as Secrets. */
   getMetadata(type: ResourceType, key: ObjectKey, options: CallOptions): Promise<KubeObject>;
   /** Undefined when the object does not exist; still throws when the kind itself is not served. */
   tryGet<T extends KubeObject>(
     type: ResourceType<T>,
     key: ObjectKey,
-    options: CallOptions,
+    options: GetOptions,
   ): Promise<T | undefined>;
   /** Page by page. Throws isGone when the continue token expires half-way. */
   pages<T extends KubeObject>(type: ResourceType<T>, options: ListOptions): AsyncIterable<ListPage<T>>;

@@ -2,6 +2,7 @@ import type {
   AccessAnswer,
   AccessAttributes,
   CallOptions,
+  GetOptions,
   DeleteOptions,
   KubeClient,
   ListOptions,
@@ -51,14 +52,14 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
   async function get<T extends KubeObject>(
     type: ResourceType<T>,
     key: ObjectKey,
-    options: CallOptions,
+    options: GetOptions,
   ): Promise<T> {
     const call = {
       method: "GET",
-      path: objectPath(type, key),
+      path: objectPath(type, key, options.subresource),
       idempotent: true,
       verb: "get",
-      target: targetOf(type, key),
+      target: targetOf(type, key, options.subresource),
     } as const;
     return (await send(type, call, options)) as T;
   }
@@ -79,7 +80,7 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     return answer as KubeObject;
   }
 
-  async function tryGet<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: CallOptions) {
+  async function tryGet<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: GetOptions) {
     try {
       return await get(type, key, options);
     } catch (error) {

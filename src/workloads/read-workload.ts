@@ -26,7 +26,7 @@ export async function readWorkload(
   signal: AbortSignal,
   mayBeBehind = false,
 ): Promise<Workload | undefined> {
-  const live = await readLive(executor, key, signal);
+  const live = await readLiveWorkload(executor, key, signal);
   if (live === undefined) return undefined;
   const labelSelector = selectorText(live.object.spec.selector);
   const { namespace } = key;
@@ -51,7 +51,7 @@ export async function readRevisions(
 ): Promise<Workload | undefined> {
   const { kind, namespace } = key;
   const [live, ...found] = await Promise.all([
-    readLive(executor, key, signal),
+    readLiveWorkload(executor, key, signal),
     ...revisionNames.map((name) => executor.tryGet(REVISION_TYPES[kind], { namespace, name }, { signal })),
   ]);
   return live === undefined
@@ -62,7 +62,8 @@ export async function readRevisions(
       );
 }
 
-async function readLive(
+/** The workload as it is now, without its history; undefined when it does not exist. Throws KubeError. */
+export async function readLiveWorkload(
   executor: KubeClient,
   { kind, namespace, name }: WorkloadKey,
   signal: AbortSignal,

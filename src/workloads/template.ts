@@ -6,7 +6,7 @@ export const HASH_LABEL = "pod-template-hash";
 /** Bounds of a plan's `changes`, as the schema has them. */
 const MAX_PATHS = 64;
 const LONGEST_PATH = 512;
-const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
+export const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 
 /** The template as a Deployment holds it: without the hash label that the controller adds to its ReplicaSets. */
 export function withoutHashLabel(template: PodTemplateSpec): PodTemplateSpec {
@@ -50,7 +50,8 @@ function dropEmptyMetadata(template: PodTemplateSpec): PodTemplateSpec {
   return { ...template, metadata };
 }
 
-function withoutRestart(template: PodTemplateSpec): PodTemplateSpec {
+/** The template as it was before any `kubectl rollout restart`. */
+export function withoutRestart(template: PodTemplateSpec): PodTemplateSpec {
   const annotations = { ...template.metadata?.annotations };
   delete annotations[RESTARTED_AT];
   return dropEmptyMetadata({ ...template, metadata: { ...template.metadata, annotations } });

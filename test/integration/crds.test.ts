@@ -73,7 +73,26 @@ describe("the kinds in the API server", () => {
         { steps: [{ name: "app", workload: { kind: "CronJob", name: "web" } }] },
         'workload.kind: Unsupported value: "CronJob"',
       ],
-      ["a step of no kind", { steps: [{ name: "app" }] }, "must have exactly one of `workload`"],
+      [
+        "a step of no kind",
+        { steps: [{ name: "app" }] },
+        "must have exactly one of `workload`, `scale`, `restart`",
+      ],
+      [
+        "a step of two kinds",
+        { steps: [{ name: "app", workload: WORKLOAD, restart: WORKLOAD }] },
+        "must have exactly one of `workload`, `scale`, `restart`",
+      ],
+      [
+        "a negative number of replicas",
+        { steps: [{ name: "app", scale: { ...WORKLOAD, replicas: -1 } }] },
+        "scale.replicas: Invalid value: -1",
+      ],
+      [
+        "scaling something that has no replicas",
+        { steps: [{ name: "app", scale: { kind: "DaemonSet", name: "web", replicas: 1 } }] },
+        'scale.kind: Unsupported value: "DaemonSet"',
+      ],
       ["no step at all", { steps: [] }, "spec.steps in body should have at least 1 items"],
       [
         "a check of two kinds",

@@ -110,14 +110,18 @@ export function readyOf(request: RollbackRequest): { readonly reason: string; re
 export async function openShop(
   world: World,
   namespace: string,
-  options: { readonly executor?: boolean; readonly exists?: boolean } = {},
+  options: {
+    readonly executor?: boolean;
+    readonly exists?: boolean;
+    readonly actions?: readonly string[];
+  } = {},
 ): Promise<Shop> {
   const { client } = world;
   const { signal } = new AbortController();
   if (options.exists !== true) {
     await client.create(namespaceType, { metadata: { name: namespace } }, { signal });
   }
-  if (options.executor !== false) await addExecutor(world, namespace);
+  if (options.executor !== false) await addExecutor(world, namespace, options.actions);
   const executor = `system:serviceaccount:${namespace}:rollback-executor`;
   const key = (name: string) => ({ namespace, name });
 
@@ -210,23 +214,30 @@ export async function openShop(
   };
 }
 
-export async function addExecutor(world: World, namespace: string): Promise<void> {
+/** The shipped roles of these actions, bound to an executor. */
+export async function addExecutor(
+  world: World,
+  namespace: string,
+  actions: readonly string[] = ["workload"],
+): Promise<void> {
   const { signal } = new AbortController();
-  const metadata = { namespace, name: "rollback-executor" };
-  await world.client.create(serviceAccountType, { metadata }, { signal });
-  await world.client.create(
-    roleBindingType,
-    {
-      metadata,
-      roleRef: {
-        apiGroup: "rbac.authorization.k8s.io",
-        kind: "ClusterRole",
-        name: "rollback-executor-workload",
+  const name = "rollback-executor";
+  await world.client.create(serviceAccountType, { metadata: { namespace, name } }, { signal });
+  for (const [index, action] of actions.entries()) {
+    await world.client.create(
+      roleBindingType,
+      {
+        metadata: { namespace, name: index === 0 ? name : `${name}-${action}` },
+        roleRef: {
+          apiGroup: "rbac.authorization.k8s.io",
+          kind: "ClusterRole",
+          name: `rollback-executor-${action}`,
+        },
+        subjects: [{ kind: "ServiceAccount", name, namespace }],
       },
-      subjects: [{ kind: "ServiceAccount", name: "rollback-executor", namespace }],
-    },
-    { signal },
-  );
+      { signal },
+    );
+  }
 }
 
 function isObserved({ metadata, status }: Deployment): boolean {

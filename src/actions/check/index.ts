@@ -19,6 +19,7 @@ export function checkAction(runs: SoakRuns, spec: CheckStep): Action<CheckStep, 
   return {
     kind: "check",
     makesRelease: false,
+    changesTemplate: false,
     objectOf,
     // A right that is missing is a warning of the plan, as for the checks of the verification.
     requiredRights: () => [],

@@ -214,7 +214,7 @@ describe("a pinned image", () => {
     shop.replicaSets = [...CHANGED, next].map(replicaSetOf);
     const progress = await observeWorkload(step, context(shop), 0);
     if (progress.kind !== "Done") throw new Error(progress.message);
-    const back = reverseWorkload(step, progress.after);
+    const back = reverseWorkload(step, progress.after ?? {});
     expect(await applyWorkload(back, context(shop))).toEqual({ kind: "Applied", alreadyThere: false });
     expect(shop.deployment?.spec.template).toEqual(deploymentOf(CHANGED).spec.template);
   });

@@ -20,6 +20,7 @@ export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<Worklo
   return {
     kind: "workload",
     makesRelease: true,
+    changesTemplate: true,
     objectOf: ({ kind, name }) => `${kind}/${name}`,
     requiredRights,
     lockKeys: ({ kind, name }, namespace) => [{ group: "apps", kind, namespace, name }],

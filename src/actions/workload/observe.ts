@@ -1,10 +1,10 @@
-import type { Pod, WireCondition } from "../../kube/well-known.ts";
-import { podComplaints, type PodComplaint } from "../../workloads/pod-complaints.ts";
+import type { Pod } from "../../kube/well-known.ts";
+import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { ownPods, podLabelOf, podRevisionOf, podsOfRevisions } from "../../workloads/pods.ts";
 import type { Workload } from "../../workloads/read-workload.ts";
 import { toRef, type Revision } from "../../workloads/revisions.ts";
 import { rolloutStateOf } from "../../workloads/rollout-state.ts";
-import type { LiveWorkload } from "../../workloads/workload.ts";
+import { stuckReason } from "../../workloads/stuck.ts";
 import type { ApplyContext, Progress } from "../action.ts";
 import { lookAt } from "./look.ts";
 import type { WorkloadPlan } from "./plan.ts";
@@ -28,7 +28,10 @@ export async function observeWorkload(
   }
   const { pods, act } = await podsAndAct(workload, product, context);
   const complaints = podComplaints(pods);
-  const stuck = stuckReason(workload, complaints, context, stuckAfterMs);
+  const stuck = stuckReason(workload.object, complaints, context, {
+    stuckAfterMs,
+    who: "the restored version",
+  });
   // The revision is only renumbered once the controller has seen the change.
   const known = product === undefined ? {} : { after: toRef(product) };
   if (stuck !== undefined) {
@@ -63,48 +66,4 @@ async function podsAndAct(
   const all = await ownPods(workload, executor, signal);
   const pods = all.filter((pod) => podRevisionOf(workload.kind, pod) === label);
   return { pods, act: nextPodAct(workload, all, label, now) };
-}
-
-/** Why waiting longer is of no use, if that is so. */
-function stuckReason(
-  { object }: LiveWorkload,
-  complaints: readonly PodComplaint[],
-  context: ApplyContext,
-  stuckAfterMs: number,
-): string | undefined {
-  const since = context.appliedAt ?? context.now;
-  // A pod of a long rollout gets its own time: the first pull of a young one may well fail.
-  const hopeless = complaints.filter(
-    (complaint) =>
-      (complaint.kind === "Image" || complaint.kind === "Config") &&
-      context.now - Math.max(since, complaint.since) >= stuckAfterMs,
-  );
-  if (hopeless.length > 0) {
-    return `the restored version cannot start: ${texts(hopeless)}`;
-  }
-  const failure = object.status?.conditions?.find(
-    ({ type, status }) => type === "ReplicaFailure" && status === "True",
-  );
-  if (failure !== undefined && context.now - since >= stuckAfterMs) {
-    return `pods cannot be created: ${failure.message ?? failure.reason ?? "ReplicaFailure"}`;
-  }
-  if (progressDeadlineExceeded(object.status?.conditions ?? [], since)) {
-    return `the progress deadline passed: ${texts(complaints) || "no pod gives a reason"}`;
-  }
-  return undefined;
-}
-
-/** The condition of a stuck release outlives its undo; only one written after our change speaks of our change. */
-function progressDeadlineExceeded(conditions: readonly WireCondition[], since: number): boolean {
-  const progressing = conditions.find(({ type }) => type === "Progressing");
-  return (
-    progressing?.reason === "ProgressDeadlineExceeded" && Date.parse(progressing.lastUpdateTime ?? "") > since
-  );
-}
-
-function texts(complaints: readonly PodComplaint[]): string {
-  return complaints
-    .slice(0, 3)
-    .map(({ text }) => text)
-    .join("; ");
 }

@@ -5,7 +5,7 @@ import type { CommandContext } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import type { Session } from "../session.ts";
-import { versionsOf, type WorkloadName } from "../request/wording.ts";
+import { endsOf, type WorkloadName } from "../request/wording.ts";
 
 /** One rollback that changed something; what `-o json` prints. */
 export interface HistoryEntry {
@@ -69,7 +69,7 @@ function entryOf(request: RollbackRequest): readonly HistoryEntry[] {
   return (status?.steps ?? []).flatMap((step, index): HistoryEntry[] => {
     const planned = status?.plan?.steps[index];
     if (step.appliedAt === undefined || planned?.from === undefined || planned.to === undefined) return [];
-    const [from, to] = versionsOf(planned.from, planned.to);
+    const [from, to] = endsOf(planned.from, planned.to);
     const [kind = "", name = ""] = planned.object.split("/");
     const object = objectOf(metadata.namespace ?? "", { kind, name });
     const at = wholeSeconds(step.finishedAt ?? step.appliedAt);

@@ -113,13 +113,15 @@ function checksOf({ status }: RollbackRequest): string {
 function undoOf(request: RollbackRequest, namespaceFlag: string): string {
   const { steps, plan, phase } = request.status ?? {};
   const [step] = steps ?? [];
-  const object = plan?.steps[0]?.object;
+  const planned = plan?.steps[0];
+  const object = planned?.object;
   if (
     steps?.length !== 1 ||
     phase !== "Succeeded" ||
     step?.after === undefined ||
     step.before === undefined ||
-    object === undefined
+    object === undefined ||
+    planned?.action !== "workload"
   ) {
     return "";
   }

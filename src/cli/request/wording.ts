@@ -38,6 +38,17 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
     : [text(before), text(after)];
 }
 
+/** How both ends of a step read in a line of the history. */
+export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  if (to.replicas !== undefined) return [replicasText(from), replicasText(to)];
+  const [before, after] = versionsOf(from, to);
+  return to.restartedAt === undefined ? [before, after] : [before, "restarted"];
+}
+
+function replicasText({ replicas = 0 }: StepEnd): string {
+  return replicas === 1 ? "1 replica" : `${replicas} replicas`;
+}
+
 /** `Deployment/web   revision 8 (v1.2.3) -> revision 7 (v1.2.2), known good since 10:02`. */
 export function planText(
   step: PlannedStep,
@@ -47,7 +58,9 @@ export function planText(
   const { object, from, to, nothingToDo } = step;
   if (nothingToDo !== undefined) return `${object}   nothing to do: ${nothingToDo}`;
   if (from === undefined || to === undefined) return object;
-  const [before, after] = versionsOf(from, to);
+  const [before, after] = endsOf(from, to);
+  if (to.replicas !== undefined) return `${object}   ${before} -> ${after}`;
+  if (to.restartedAt !== undefined) return `${object}   revision ${from.revision} (${before}) -> ${after}`;
   const good = knownGood?.findLast(
     ({ replicaSetUid, podTemplateHash }) =>
       replicaSetUid === to.uid && podTemplateHash === to.podTemplateHash,
@@ -98,9 +111,9 @@ export interface WorkloadName {
 
 /** The workload that a request is about, as far as it says. */
 export function workloadOf({ spec, status }: RollbackRequest): WorkloadName | undefined {
-  const { kind, name } = spec.steps?.[0]?.workload ?? {};
+  const { kind, name } = spec.steps?.find(({ workload }) => workload !== undefined)?.workload ?? {};
   if (kind !== undefined && name !== undefined) return { kind, name };
-  const target = status?.target;
+  const target = status?.target?.replace(/ \+\d+$/, "");
   if (target === undefined || !target.includes("/")) return undefined;
   const { namespace: _, ...workload } = parseWorkloadTitle(target, "");
   return workload;

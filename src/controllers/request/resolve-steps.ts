@@ -1,6 +1,6 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { BoundStep } from "../../actions/bound-step.ts";
-import type { Actions } from "../../actions/registry.ts";
+import type { Actions, StepSpecs } from "../../actions/registry.ts";
 import type { SpecTarget } from "../../crds/common.ts";
 import { formatDuration, parseDuration } from "../../crds/duration.ts";
 import type { RequestStep } from "../../crds/rollback-request.ts";
@@ -50,9 +50,11 @@ export function resolveSteps(
   return orderProblem(steps) ?? steps;
 }
 
-function withTarget({ workload, check }: RequestStep, policyTarget: PolicyTarget | undefined) {
-  if (check !== undefined) return { check };
-  if (workload === undefined) return {};
+function withTarget(
+  { workload, scale, restart, check }: RequestStep,
+  policyTarget: PolicyTarget | undefined,
+): StepSpecs | undefined {
+  if (workload === undefined) return { scale, restart, check };
   const { kind, name, to } = workload;
   const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
   return target && { workload: { kind: target.kind, name: target.name, to } };
@@ -70,13 +72,16 @@ function soakProblem(name: string, { settle, soak }: CheckStep, timeoutMs: numbe
 function orderProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined {
   for (const [index, { action }] of steps.entries()) {
     if (!action.makesRelease) continue;
-    const before = steps.slice(0, index).find((step) => step.action.object === action.object);
-    if (before?.action.makesRelease === true) {
-      return refused(
-        "InvalidSteps",
-        `steps ${before.action.name} and ${action.name} both roll ${action.object} back: name one revision in one step`,
-      );
-    }
+    const before = steps
+      .slice(0, index)
+      .find((step) => step.action.object === action.object && step.action.changesTemplate)?.action;
+    if (before === undefined) continue;
+    return refused(
+      "InvalidSteps",
+      before.makesRelease
+        ? `steps ${before.name} and ${action.name} both roll ${action.object} back: name one revision in one step`
+        : `step ${before.name} restarts what step ${action.name} then takes away: put step ${action.name} before step ${before.name}`,
+    );
   }
   return undefined;
 }

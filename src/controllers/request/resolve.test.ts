@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
+import type { RequestStep } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { resolve, type Resolved } from "./resolve.ts";
+import { resolve, type Resolution, type Resolved } from "./resolve.ts";
 import { ACTIONS, situationOf, requestOf } from "./testing/situations.ts";
 import { acceptedFacts } from "./status.ts";
 
@@ -116,23 +117,52 @@ describe("what a request means", () => {
     expect(JSON.stringify(resolved(request, edited))).toEqual(JSON.stringify(before));
   });
 
-  it("refuses two steps that roll the same workload back", () => {
-    const workload = { kind: "Deployment", name: "web", to: { strategy: "Previous" } } as const;
-    const steps = [
-      { name: "once", timeout: "5m", workload },
-      { name: "twice", timeout: "5m", workload },
-    ];
-    const resolution = resolve({
-      request: requestOf({ spec: { steps } }),
-      policy: undefined,
-      defaultExecutor: "d",
-      actions: ACTIONS,
+  describe("of several steps", () => {
+    const web = { kind: "Deployment", name: "web" } as const;
+    const workload = { workload: { ...web, to: { strategy: "Previous" } } } as const;
+    const restart = { restart: web };
+    const scale = { scale: { ...web, replicas: 0 } };
+    const other = { restart: { ...web, name: "other" } };
+    const of = (...steps: readonly Omit<RequestStep, "name" | "timeout">[]) =>
+      resolve({
+        request: requestOf({
+          spec: { steps: steps.map((step, index) => ({ name: `s${index}`, timeout: "5m", ...step })) },
+        }),
+        policy: undefined,
+        defaultExecutor: "d",
+        actions: ACTIONS,
+      });
+
+    it.each([
+      ["roll the same workload back twice", [workload, scale, workload], "steps s0 and s2 both roll"],
+      ["restart what is then rolled back", [restart, workload], "put step s1 before step s0"],
+    ])("refuses steps that %s", (_, steps, message) => {
+      expect(of(...steps)).toMatchObject({
+        kind: "Refused",
+        reason: "InvalidSteps",
+        message: expect.stringContaining(message),
+      });
     });
 
-    expect(resolution).toMatchObject({
-      kind: "Refused",
-      reason: "InvalidSteps",
-      message: expect.stringContaining("once and twice"),
+    it("takes steps on one workload whose order makes sense", () => {
+      expect(of(scale, workload, restart, other, { scale: { ...web, replicas: 2 } })).toMatchObject({
+        kind: "Resolved",
+        steps: [
+          { action: { kind: "scale" }, targets: [web] },
+          { action: { kind: "workload" }, targets: [web] },
+          { action: { kind: "restart" }, targets: [web] },
+          { action: { kind: "restart" }, targets: [{ name: "other" }] },
+          { action: { kind: "scale" }, targets: [web] },
+        ],
+      });
+    });
+
+    it("looks for a version by itself only where a step makes one", () => {
+      const checksOf = (resolution: Resolution) =>
+        resolution.kind === "Resolved" ? resolution.verification.checks.map(({ name }) => name) : [];
+
+      expect(checksOf(of(scale))).toEqual([]);
+      expect(checksOf(of(scale, restart))).toEqual(["pods", "version"]);
     });
   });
 

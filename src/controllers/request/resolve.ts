@@ -64,7 +64,7 @@ export function resolve(input: ResolveInput): Resolution {
     const message = "no ServiceAccount to act as: set serviceAccountName in the request or in its policy";
     return { ...refused("ExecutorNotSet", message), target };
   }
-  const verification = resolveVerification(input);
+  const verification = resolveVerification(input, steps);
   const unmeasurable =
     copied === undefined
       ? unmeasurableCheck([...verification.verification.checks, ...stepChecks(request)], policy)
@@ -92,13 +92,16 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
   );
 }
 
-function resolveVerification({ request, policy }: ResolveInput): Pick<Resolved, "verification" | "signals"> {
+function resolveVerification(
+  { request, policy }: ResolveInput,
+  steps: readonly ResolvedStep[],
+): Pick<Resolved, "verification" | "signals"> {
   const copied = request.status?.resolved;
   // Copied checks have their bounds already; a row that came later must not give them another.
   const matrix = copied === undefined ? (policy?.spec.matrix ?? []) : [];
   const verification =
     copied?.verification ?? request.spec.verification ?? policy?.spec.verification ?? DEFAULT_VERIFICATION;
-  const checks = (verification.checks ?? defaultChecks(matrix)).map((check) => bounded(check, matrix));
+  const checks = (verification.checks ?? defaultChecks(matrix, steps)).map((check) => bounded(check, matrix));
   const signals = (copied === undefined ? policy?.spec.signals : copied.signals) ?? [];
   return {
     verification: { ...verification, checks },
@@ -137,12 +140,18 @@ function unmeasurableCheck(
   return undefined;
 }
 
-/** Pods, version, and each signal that a row names. */
-function defaultChecks(matrix: readonly MatrixRow[]): readonly VerificationCheck[] {
+/** Pods and version, where a step makes a version that can be looked for, and each signal that a row names. */
+function defaultChecks(
+  matrix: readonly MatrixRow[],
+  steps: readonly ResolvedStep[],
+): readonly VerificationCheck[] {
   const signals = [...new Set(matrix.map(({ when }) => when.signal))];
-  return [
+  const workload: readonly VerificationCheck[] = [
     { name: "pods", pods: { ready: "All" } },
     { name: "version", version: {} },
+  ];
+  return [
+    ...(steps.some(({ action }) => action.changesTemplate) ? workload : []),
     ...signals.map((name) => ({ name: freeName(name), signal: { name } })),
   ];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { AFTER, AT, PLAN, requestOf, SECOND } from "./testing/situations.ts";
-import { backSentence, planSentence, stayingChanges, stepPrefix } from "./wording.ts";
+import { AFTER, AT, FROM, PLAN, requestOf, SECOND, TO } from "./testing/situations.ts";
+import { backSentence, endText, planSentence, stayingChanges, stepPrefix, stepSentence } from "./wording.ts";
 
 describe("the words of a request", () => {
   it("name the revision that was asked for and the number that it got", () => {
@@ -36,5 +36,40 @@ describe("the words of a request", () => {
     expect(stayingChanges(requestOf({ step: done }))).toBe("; the change of step app stays");
     expect(stayingChanges(both)).toBe("; the changes of steps app, second stay");
     expect(stepPrefix(both, 1)).toBe("step second (2 of 2): ");
+  });
+});
+
+const RESTART = { restartedAt: "2026-01-01T00:00:00Z", templateDigest: "t" };
+
+describe("how a step reads", () => {
+  it.each([
+    [TO, "revision 2 (web:v2)"],
+    [{ replicas: 0 }, "0 replicas"],
+    [{ replicas: 1 }, "1 replica"],
+    [RESTART, "restarted"],
+    [{ ...TO, ...RESTART }, "revision 2 (web:v2)"],
+    [{}, "unknown"],
+  ])("%j is %s", (end, text) => {
+    expect(endText(end)).toBe(text);
+  });
+
+  it.each([
+    [PLAN, "Deployment/web revision 3 (web:v3) -> revision 2 (web:v2)"],
+    [{ ...PLAN, from: { replicas: 3 }, to: { replicas: 0 } }, "Deployment/web 3 replicas -> 0 replicas"],
+    [
+      { ...PLAN, from: { ...FROM, templateDigest: "t" }, to: RESTART },
+      "Deployment/web revision 3 (web:v3) -> restarted",
+    ],
+    [{ ...PLAN, nothingToDo: "it is there" }, "Deployment/web (nothing to do: it is there)"],
+  ])("as a whole", (step, text) => {
+    expect(stepSentence(step)).toBe(text);
+  });
+
+  it.each([
+    [TO, "rolled back to revision 2 (web:v2)"],
+    [{ replicas: 0 }, "scaled to 0 replicas"],
+    [{ ...TO, ...RESTART }, "restarted, now revision 2 (web:v2)"],
+  ])("when it is done: %j", (after, text) => {
+    expect(backSentence(requestOf({ step: { state: "Succeeded", after } }))).toBe(text);
   });
 });

@@ -2,13 +2,13 @@ import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { changedSteps } from "./journal.ts";
 
-/** `revision 8 (web:v2)`; how a state of an object reads. */
+/** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
-  const { revision, image, images = [] } = end;
-  if (revision === undefined && image !== undefined) {
-    return `image ${image.image} in container ${image.container}`;
-  }
-  return revision === undefined ? "unknown" : `revision ${revision} (${images.join(", ")})`;
+  const { revision, image, images = [], replicas, restartedAt } = end;
+  if (replicas !== undefined) return replicas === 1 ? "1 replica" : `${replicas} replicas`;
+  if (revision !== undefined) return `revision ${revision} (${images.join(", ")})`;
+  if (image !== undefined) return `image ${image.image} in container ${image.container}`;
+  return restartedAt === undefined ? "unknown" : "restarted";
 }
 
 /** `Deployment/web revision 8 (web:v2) -> revision 7 (web:v1)`. */
@@ -35,6 +35,8 @@ export function backSentence(request: RollbackRequest): string {
   }
   const end = only?.status.after;
   if (only === undefined || end === undefined) return "rolled back";
+  if (end.replicas !== undefined) return `scaled to ${endText(end)}`;
+  if (end.restartedAt !== undefined) return `restarted, now ${endText(end)}`;
   const asked = only.planned.to?.revision;
   // Kubernetes gives a version that is deployed again a new number; people look for the one they asked for.
   const { revision, images = [] } = end;

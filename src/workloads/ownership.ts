@@ -1,8 +1,7 @@
-import { gitOpsOwner } from "../../gitops/owner.ts";
-import type { KubeClient } from "../../kube/client.ts";
-import { isApiNotServed, isForbidden, isNotFound } from "../../kube/errors.ts";
-import { defineResource, type KubeObject } from "../../kube/objects.ts";
-import type { LiveWorkload } from "../../workloads/workload.ts";
+import { gitOpsOwner } from "../gitops/owner.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { listIfServed } from "../kube/list-if-served.ts";
+import { defineResource, type KubeObject } from "../kube/objects.ts";
 
 interface Rollout extends KubeObject {
   readonly spec: { readonly workloadRef?: { readonly kind?: string; readonly name?: string } };
@@ -30,9 +29,9 @@ export type Ownership =
   | { readonly kind: "Ours"; readonly warnings: readonly string[] }
   | { readonly kind: "Foreign"; readonly message: string };
 
-/** Whether another tool owns the workload's template, so that a live change would be undone or break it. */
+/** Whether another tool owns the workload's spec, so that a live change would be undone or break it. */
 export async function ownershipOf(
-  { kind, object }: LiveWorkload,
+  { kind, object }: { readonly kind: string; readonly object: KubeObject },
   executor: KubeClient,
   signal: AbortSignal,
 ): Promise<Ownership> {
@@ -91,28 +90,4 @@ function names(
   name: string,
 ): boolean {
   return ref?.kind === kind && ref.name === name;
-}
-
-/** Asks discovery first: without it a missing CRD and a missing right look alike to an executor without rights. */
-async function listIfServed<T extends KubeObject>(
-  type: ReturnType<typeof defineResource<T>>,
-  executor: KubeClient,
-  namespace: string,
-  signal: AbortSignal,
-): Promise<{ readonly items: readonly T[]; readonly warnings: readonly string[] }> {
-  const group = type.apiVersion.split("/")[0] ?? "";
-  try {
-    await executor.getPath(`/apis/${group}`, {}, { signal });
-    const list = await executor.list(type, { namespace, signal });
-    return { items: list.items, warnings: [] };
-  } catch (error) {
-    if (isNotFound(error) || isApiNotServed(error)) return { items: [], warnings: [] };
-    if (isForbidden(error)) {
-      return {
-        items: [],
-        warnings: [`unchecked: no right to list ${type.plural}.${group}, so an owner there was not seen`],
-      };
-    }
-    throw error;
-  }
 }

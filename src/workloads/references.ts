@@ -1,4 +1,4 @@
-import type { Container, PodTemplateSpec, Volume } from "../../kube/well-known.ts";
+import type { Container, PodTemplateSpec, Volume } from "../kube/well-known.ts";
 
 /** Kind of an object that pods of a template need in order to start. */
 export type ReferenceKind =

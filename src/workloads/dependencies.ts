@@ -1,6 +1,6 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { isForbidden, isNotFound } from "../../kube/errors.ts";
-import type { ResourceType } from "../../kube/objects.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { isForbidden, isNotFound } from "../kube/errors.ts";
+import type { ResourceType } from "../kube/objects.ts";
 import {
   configMapType,
   persistentVolumeClaimType,
@@ -9,7 +9,7 @@ import {
   secretType,
   serviceAccountType,
   type PodTemplateSpec,
-} from "../../kube/well-known.ts";
+} from "../kube/well-known.ts";
 import { requiredReferences, type Reference, type ReferenceKind } from "./references.ts";
 
 const TYPES: Readonly<Record<ReferenceKind, ResourceType>> = {

@@ -1,0 +1,93 @@
+import type { KubeClient } from "../../kube/client.ts";
+import { podType, replicaSetType, type Pod } from "../../kube/well-known.ts";
+import { podComplaints } from "../../workloads/pod-complaints.ts";
+import { selectorText } from "../../workloads/read-workload.ts";
+import { stuckReason } from "../../workloads/stuck.ts";
+import type { ApplyContext, Progress } from "../action.ts";
+import { autoscalersOf, isMovedByHpa } from "./autoscalers.ts";
+import type { ScalePlan } from "./plan.ts";
+import { parseObject, readTarget, type ScaleTarget } from "./target.ts";
+
+/** Watch events wake the step for Deployments; this bounds a lost one, and is all there is for StatefulSets. */
+const POLL_MS = 1_000;
+
+/** How far the number of pods follows; with 0 wanted, until none of them is left, those that terminate included. */
+export async function observeScale(
+  plan: ScalePlan,
+  context: ApplyContext,
+  stuckAfterMs: number,
+): Promise<Progress> {
+  const { executor, namespace, signal } = context;
+  const { object, to } = plan;
+  const target = await readTarget(executor, namespace, parseObject(object), signal);
+  if (target === undefined) return superseded(`${object} is gone`);
+  if (target.scale.metadata.uid !== plan.objectUid) {
+    return superseded(`${object} was deleted and created again`);
+  }
+  const { replicas } = target;
+  if (replicas !== to.replicas && !(await wasTakenOver(plan, replicas, context))) {
+    return superseded(`${object} was set to ${replicas} replicas by somebody else after the act`);
+  }
+  const after = { replicas };
+  const { metadata, status = {} } = target.workload;
+  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
+    return inProgress(`the ${target.kind} controller has not seen the change yet`, after);
+  }
+  const all = status.replicas ?? 0;
+  const ready = status.readyReplicas ?? 0;
+  if (replicas > 0 && all === replicas && ready === replicas) {
+    return { kind: "Done", message: `${ready}/${replicas} ready`, after };
+  }
+  const pods = await podsOf(target, executor, signal);
+  if (replicas === 0) {
+    const left = Math.max(all, pods.length);
+    return left === 0
+      ? { kind: "Done", message: "no pods left", after }
+      : inProgress(`${left} pods are not gone yet`, after);
+  }
+  const complaints = podComplaints(pods);
+  const numbers = `${ready}/${replicas} ready${all > replicas ? `, ${all - replicas} too many` : ""}`;
+  const stuck = stuckReason(target.workload, complaints, context, { stuckAfterMs, who: "a pod" });
+  if (stuck !== undefined) {
+    return { kind: "Failed", reason: "Stuck", message: `${numbers}; ${stuck}`, after };
+  }
+  return inProgress([numbers, ...complaints.slice(0, 3).map(({ text }) => text)].join("; "), after);
+}
+
+/** A HorizontalPodAutoscaler takes over what we started from 0. */
+async function wasTakenOver(
+  { object, from, to }: ScalePlan,
+  replicas: number,
+  { executor, namespace, signal }: ApplyContext,
+): Promise<boolean> {
+  if (from.replicas > 0 || to.replicas === 0 || replicas === 0) return false;
+  return isMovedByHpa(await autoscalersOf(parseObject(object), executor, namespace, signal));
+}
+
+/** Pods that the workload owns, terminating ones too: its selector alone also finds strangers. */
+async function podsOf(
+  { kind, workload, scale }: ScaleTarget,
+  executor: KubeClient,
+  signal: AbortSignal,
+): Promise<readonly Pod[]> {
+  const { namespace = "", uid } = workload.metadata;
+  const labelSelector = scale.status?.selector ?? selectorText(workload.spec.selector);
+  const [pods, sets] = await Promise.all([
+    executor.list(podType, { namespace, labelSelector, signal }),
+    kind === "Deployment" ? executor.list(replicaSetType, { namespace, labelSelector, signal }) : undefined,
+  ]);
+  const isOwnedBy = (owners: ReadonlySet<string>) => (object: Pick<Pod, "metadata">) =>
+    object.metadata.ownerReferences?.some((owner) => owner.controller === true && owners.has(owner.uid)) ??
+    false;
+  const owners =
+    sets === undefined ? [uid] : sets.items.filter(isOwnedBy(new Set([uid]))).map((set) => set.metadata.uid);
+  return pods.items.filter(isOwnedBy(new Set(owners)));
+}
+
+function inProgress(message: string, after: { readonly replicas: number }): Progress {
+  return { kind: "InProgress", message, pollAfterMs: POLL_MS, after };
+}
+
+function superseded(message: string): Progress {
+  return { kind: "Superseded", message };
+}
