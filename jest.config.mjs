@@ -27,6 +27,7 @@ export default {
   projects: [
     project("unit", ["<rootDir>/src/**/*.test.ts"]),
     project("integration", ["<rootDir>/test/integration/**/*.test.ts"]),
+    project("conformance", ["<rootDir>/test/conformance/**/*.test.ts"]),
     project("crash", ["<rootDir>/test/crash/**/*.test.ts"]),
     project("e2e", ["<rootDir>/test/e2e/**/*.test.ts"]),
   ],

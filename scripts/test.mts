@@ -11,7 +11,7 @@ interface JestReport {
 }
 
 /** In order of their cost, so that a broken build shows in the first minute. */
-const SUITES = ["unit", "integration", "crash", "e2e"] as const;
+const SUITES = ["unit", "integration", "conformance", "crash", "e2e"] as const;
 
 const reports = "build/test-reports";
 rmSync(reports, { recursive: true, force: true });

@@ -1,0 +1,336 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { Action, ApplyContext, PlanContext } from "../../src/actions/action.ts";
+import { allActions } from "../../src/actions/registry.ts";
+import { RollbackRequestStatus, type PlannedStep, type StepEnd } from "../../src/crds/rollback-request.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { groupOf } from "../../src/kube/objects.ts";
+import { awaitWrites, readAudit } from "../cluster/audit.ts";
+import { Crash, faultyClient, type Faults } from "../support/faulty-client.ts";
+import { openShop, type Shop } from "../support/shop.ts";
+import { startWorld, until, type World } from "../support/world.ts";
+import type { ActionCase, Stage } from "./action-case.ts";
+import { restartCases } from "./cases/restart.ts";
+import { scaleCases } from "./cases/scale.ts";
+import { workloadCases } from "./cases/workload.ts";
+
+const START_MS = 90_000;
+const TEST_MS = 120_000;
+
+const ACTIONS = allActions({ stuckAfterMs: 60_000 });
+
+type SpecOf<Kind extends keyof typeof ACTIONS> = Parameters<(typeof ACTIONS)[Kind]["objectOf"]>[0];
+
+/** Every action of the registry has rows here; what they need is in action-case.ts. */
+const CASES = {
+  workload: workloadCases,
+  scale: scaleCases,
+  restart: restartCases,
+} satisfies { readonly [Kind in keyof typeof ACTIONS]: readonly ActionCase<SpecOf<Kind>>[] };
+
+const signal = new AbortController().signal;
+
+describe("the conformance of actions", () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await startWorld();
+  }, START_MS);
+
+  afterAll(async () => {
+    await world?.stop();
+  }, START_MS);
+
+  it("is asked of every action that the operator has", () => {
+    expect(Object.keys(CASES).toSorted()).toEqual(Object.keys(ACTIONS).toSorted());
+    for (const rows of Object.values(CASES)) expect(rows).not.toEqual([]);
+  });
+
+  conforms(ACTIONS.workload, CASES.workload);
+  conforms(ACTIONS.scale, CASES.scale);
+  conforms(ACTIONS.restart, CASES.restart);
+
+  function conforms<Spec, Plan extends PlannedStep>(
+    action: Action<Spec, Plan>,
+    rows: readonly ActionCase<Spec>[],
+  ): void {
+    describe.each(rows.map((row, index) => ({ row, index, title: row.title })))(
+      `${action.kind}: $title`,
+      ({ row, index }) => {
+        let shop: Shop;
+        let stage: Stage;
+        let executor: KubeClient;
+        let ordinal = 0;
+
+        beforeAll(async () => {
+          const namespace = `${action.kind}-${index}`;
+          // The role that is shipped for this action, and no other.
+          shop = await openShop(world, namespace, { actions: [action.kind] });
+          stage = { world, shop };
+          executor = world.client.as({ namespace, name: "rollback-executor" });
+        }, START_MS);
+
+        const planContext = (): PlanContext => ({
+          executor,
+          executorName: "rollback-executor",
+          namespace: shop.namespace,
+          ledger: undefined,
+          from: undefined,
+          earlier: undefined,
+          expectedPodTemplateHash: undefined,
+          automatic: false,
+          now: Date.now(),
+          signal,
+        });
+        const applyContext = (as = executor): ApplyContext => ({
+          executor: as,
+          namespace: shop.namespace,
+          signal,
+          now: Date.now(),
+          appliedAt: undefined,
+        });
+        const live = (name: string) => row.live(stage, name);
+        const partOf = async (name: string) => row.part(await live(name));
+        const generationOf = async (name: string) => (await live(name)).metadata.generation ?? 0;
+
+        async function planned(spec: Spec): Promise<Plan> {
+          const result = await action.plan("step", spec, planContext());
+          if (result.kind !== "Planned") throw new Error(JSON.stringify(result));
+          return result.plan;
+        }
+
+        /** A fresh object with its plan, and how it was before. */
+        async function scene() {
+          const name = `${action.kind}-${(ordinal += 1)}`;
+          const spec = await row.open(stage, name);
+          const plan = await planned(spec);
+          const before = await live(name);
+          return { name, spec, plan, before: row.part(before), generation: before.metadata.generation ?? 0 };
+        }
+
+        async function done(plan: Plan): Promise<StepEnd> {
+          const progress = await until(
+            `${plan.object} is done`,
+            () => action.observe(plan, applyContext()),
+            ({ kind }) => kind !== "InProgress",
+          );
+          if (progress.kind !== "Done") throw new Error(JSON.stringify(progress));
+          return progress.after;
+        }
+
+        async function changesOf(name: string) {
+          const audit = await readAudit(world.controlPlane.auditLogPath);
+          return audit.writes({ namespace: shop.namespace, name, actor: shop.executor });
+        }
+
+        it(
+          "needs no more than the shipped role grants",
+          async () => {
+            const { spec } = await scene();
+            const answers = await Promise.all(
+              action.requiredRights(spec).map(async ({ apiGroup, resource: path, ...right }) => {
+                const [resource = "", subresource] = path.split("/");
+                const asked = { ...right, namespace: shop.namespace, group: apiGroup, resource };
+                const full = subresource === undefined ? asked : { ...asked, subresource };
+                return { ...full, ...(await executor.canI(full, { signal })) };
+              }),
+            );
+
+            expect(answers.filter(({ allowed }) => !allowed)).toEqual([]);
+          },
+          TEST_MS,
+        );
+
+        it(
+          "names what it writes as the key of its lock",
+          async () => {
+            const { name, spec, plan } = await scene();
+            const { apiVersion, kind } = await live(name);
+            const [key] = action.lockKeys(spec, shop.namespace);
+
+            expect(key).toEqual({ group: groupOf({ apiVersion }), kind, namespace: shop.namespace, name });
+            expect([action.objectOf(spec), plan.object, plan.action]).toEqual([
+              `${kind}/${name}`,
+              `${kind}/${name}`,
+              action.kind,
+            ]);
+          },
+          TEST_MS,
+        );
+
+        it(
+          "plans without changing anything, and the same again",
+          async () => {
+            const { name, spec, plan } = await scene();
+            const { resourceVersion } = (await live(name)).metadata;
+
+            const again = await planned(spec);
+
+            expect(again.digest).toBe(plan.digest);
+            expect((await live(name)).metadata.resourceVersion).toBe(resourceVersion);
+            expect(await changesOf(name)).toEqual([]);
+          },
+          TEST_MS,
+        );
+
+        it(
+          "makes a plan that its status can hold, and knows a plan with missing members",
+          async () => {
+            const { plan } = await scene();
+            const stored = RollbackRequestStatus.parse(
+              JSON.parse(JSON.stringify({ plan: { digest: "d", steps: [plan] } })),
+            ).plan?.steps[0];
+
+            expect(stored).toEqual(plan);
+            expect(stored && action.narrow(stored)).toEqual(plan);
+            for (const member of ["objectUid", "from", "to"] as const) {
+              const { [member]: _, ...rest } = { ...plan } as PlannedStep;
+              expect(action.narrow(rest)).toBeUndefined();
+            }
+            expect(action.narrow({ ...plan, from: {} })).toBeUndefined();
+            expect(action.narrow({ ...plan, to: {} })).toBeUndefined();
+          },
+          TEST_MS,
+        );
+
+        it(
+          "applied twice changes once",
+          async () => {
+            const { name, plan, generation } = await scene();
+
+            expect(await action.apply(plan, applyContext())).toEqual({
+              kind: "Applied",
+              alreadyThere: false,
+            });
+            expect(await action.apply(plan, applyContext())).toEqual({ kind: "Applied", alreadyThere: true });
+            await done(plan);
+            expect(await action.apply(plan, applyContext())).toEqual({ kind: "Applied", alreadyThere: true });
+
+            expect(row.hasArrived(await live(name), plan)).toBe(true);
+            expect(await generationOf(name)).toBe(generation + 1);
+            await awaitWrites(world.controlPlane.auditLogPath, {
+              namespace: shop.namespace,
+              name,
+              actor: shop.executor,
+            });
+            expect(await changesOf(name)).toHaveLength(1);
+          },
+          TEST_MS,
+        );
+
+        it(
+          "killed before or after any of its API calls, it resumes to the same end, changed once",
+          async () => {
+            const healthy = await scene();
+            const counted = faultyClient(executor, {});
+            await action.apply(healthy.plan, applyContext(counted.client));
+            const calls = counted.calls();
+            expect(calls).toBeGreaterThan(1);
+            const crashAt = (at: number) => (call: number) => {
+              if (call === at) throw new Crash(`at call ${at}`);
+            };
+            const points = Array.from({ length: calls }, (_, index) => index + 1).flatMap(
+              (at): { readonly faults: Faults }[] => [
+                { faults: { before: crashAt(at) } },
+                { faults: { after: crashAt(at) } },
+              ],
+            );
+
+            await Promise.all(
+              points.map(async ({ faults }) => {
+                const { name, plan, generation } = await scene();
+                const { client } = faultyClient(executor, faults);
+                await expect(action.apply(plan, applyContext(client))).rejects.toThrow(Crash);
+
+                expect(await action.apply(plan, applyContext())).toMatchObject({ kind: "Applied" });
+                await done(plan);
+
+                expect(row.hasArrived(await live(name), plan)).toBe(true);
+                expect(await generationOf(name)).toBe(generation + 1);
+              }),
+            );
+          },
+          TEST_MS,
+        );
+
+        describe.each(Object.entries(row.foreignChanges).map(([what, change]) => ({ what, change })))(
+          "beside $what by somebody else",
+          ({ change }) => {
+            it(
+              "between plan and act it gives way, and the other change stays",
+              async () => {
+                const { name, plan } = await scene();
+                await change(stage, name);
+                const theirs = await partOf(name);
+
+                expect(await action.apply(plan, applyContext())).toMatchObject({ kind: "Superseded" });
+                expect(await partOf(name)).toEqual(theirs);
+                expect(await changesOf(name)).toEqual([]);
+              },
+              TEST_MS,
+            );
+
+            it(
+              "while its write is on the way it gives way, and the other change stays",
+              async () => {
+                const { name, plan } = await scene();
+                let isFirst = true;
+                const { client } = faultyClient(executor, {
+                  async before(_, verb) {
+                    if (verb !== "patch" || !isFirst) return;
+                    isFirst = false;
+                    await change(stage, name);
+                  },
+                });
+
+                expect(await action.apply(plan, applyContext(client))).toMatchObject({ kind: "Superseded" });
+                expect(isFirst).toBe(false);
+                expect(row.hasArrived(await live(name), plan)).toBe(false);
+                expect(await changesOf(name)).toEqual([]);
+              },
+              TEST_MS,
+            );
+
+            it(
+              "after the act it says so, and its way back gives way too",
+              async () => {
+                const { name, plan } = await scene();
+                await action.apply(plan, applyContext());
+                const after = await done(plan);
+                await change(stage, name);
+                const theirs = await partOf(name);
+
+                expect(await action.observe(plan, applyContext())).toMatchObject({ kind: "Superseded" });
+                expect(await action.apply(action.reverse(plan, after), applyContext())).toMatchObject({
+                  kind: "Superseded",
+                });
+                expect(await partOf(name)).toEqual(theirs);
+              },
+              TEST_MS,
+            );
+          },
+        );
+
+        it(
+          "has a way back that brings what was before, once",
+          async () => {
+            const { name, plan, before, generation } = await scene();
+            await action.apply(plan, applyContext());
+            const back = action.reverse(plan, await done(plan));
+
+            expect(action.narrow(back)).toEqual(back);
+            expect(await action.apply(back, applyContext())).toEqual({
+              kind: "Applied",
+              alreadyThere: false,
+            });
+            expect(await action.apply(back, applyContext())).toEqual({ kind: "Applied", alreadyThere: true });
+            await done(back);
+
+            expect(await partOf(name)).toEqual(before);
+            expect(await generationOf(name)).toBe(generation + 2);
+          },
+          TEST_MS,
+        );
+      },
+    );
+  }
+});

@@ -1,0 +1,35 @@
+import { isDeepStrictEqual } from "node:util";
+import type { RestartSpec } from "../../../src/actions/restart/index.ts";
+import type { Deployment } from "../../../src/kube/well-known.ts";
+import { imageOf } from "../../support/shop.ts";
+import type { ActionCase } from "../action-case.ts";
+import { restartByKubectl, setImage } from "./foreign.ts";
+
+const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
+
+function annotationsOf(object: unknown): Readonly<Record<string, string>> {
+  return (object as Deployment).spec.template.metadata?.annotations ?? {};
+}
+
+function restartCase(title: string, annotations: Readonly<Record<string, string>>): ActionCase<RestartSpec> {
+  return {
+    title: `Deployment ${title}`,
+    async open({ shop }, name) {
+      await shop.open(name, {
+        template: (template) => ({ ...template, metadata: { ...template.metadata, annotations } }),
+      });
+      return { kind: "Deployment", name };
+    },
+    live: ({ shop }, name) => shop.live(name),
+    part: (object) => (object as Deployment).spec.template,
+    hasArrived: (object, plan) =>
+      imageOf(object as Deployment) === "web:v1" &&
+      isDeepStrictEqual(annotationsOf(object), { ...annotations, [RESTARTED_AT]: plan.to?.restartedAt }),
+    foreignChanges: { "another release": setImage, "a restart": restartByKubectl },
+  };
+}
+
+export const restartCases: readonly ActionCase<RestartSpec>[] = [
+  restartCase("that was never restarted", {}),
+  restartCase("that was restarted before", { [RESTARTED_AT]: "2026-01-01T00:00:00Z", "team/pager": "core" }),
+];
