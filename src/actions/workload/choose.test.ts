@@ -90,6 +90,24 @@ describe("the revision to go back to", () => {
     expect(choose(to, ledger)).toMatchObject({ kind: "Chosen", revision: { revision }, warnings });
   });
 
+  it("is none for the product of a rollback that was only restarted since, but for a later release", () => {
+    const restarts = [4, 5].map((revision) => ({
+      ...v3,
+      revision,
+      annotations: { "kubectl.kubernetes.io/restartedAt": `2026-01-0${revision}T00:00:00Z` },
+    }));
+    const ledger = { releases: [product(v3)], knownGood: [good(v1)] };
+    const later = { revision: 6, image: "web:v6" };
+
+    expect(choose({ strategy: "LastKnownGood" }, ledger, [...RELEASES, ...restarts])).toMatchObject({
+      kind: "NothingToDo",
+    });
+    expect(choose({ strategy: "LastKnownGood" }, ledger, [...RELEASES, ...restarts, later])).toMatchObject({
+      kind: "Chosen",
+      revision: { revision: 1 },
+    });
+  });
+
   it("is none for the product of a rollback, whichever strategy", () => {
     for (const strategy of ["Previous", "LastKnownGood"] as const) {
       expect(choose({ strategy }, { releases: [product(v3)], knownGood: [good(v1)] })).toEqual({

@@ -21,7 +21,9 @@ export interface ChoiceInput {
 /** Which revision to go back to. Pure; rules in api.md "Which revision". */
 export function chooseRevision(input: ChoiceInput): Choice {
   if (input.to.revision !== undefined) return chooseNamed(input, input.to.revision);
-  const product = productOfRollback(input.live, input.ledger);
+  const product = withoutRestarts(input)
+    .map((revision) => productOfRollback(revision, input.ledger))
+    .find((request) => request !== undefined);
   if (product !== undefined) {
     return {
       kind: "NothingToDo",
@@ -31,13 +33,20 @@ export function chooseRevision(input: ChoiceInput): Choice {
   return input.to.strategy === "Previous" ? choosePrevious(input) : chooseLastKnownGood(input);
 }
 
-/** The request whose product the live release is, if any. */
-export function productOfRollback(
-  live: Revision,
+/** The live release, and those before it of which it is only a restart: a restart is no release. */
+function withoutRestarts({ live, revisions }: ChoiceInput): readonly Revision[] {
+  const older = revisions.filter(({ revision }) => revision < live.revision);
+  const other = older.findIndex(({ template }) => !sameBesidesRestart(template, live.template));
+  return [live, ...(other === -1 ? older : older.slice(0, other))];
+}
+
+/** The request whose product a release is, if any. */
+function productOfRollback(
+  { uid, revision }: Revision,
   ledger: RollbackLedgerSpec | undefined,
 ): string | undefined {
   return ledger?.releases.findLast(
-    (release) => release.replicaSetUid === live.uid && release.revision === live.revision,
+    (release) => release.replicaSetUid === uid && release.revision === revision,
   )?.rollbackBy;
 }
 
