@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Action, ApplyContext, PlanContext } from "../../src/actions/action.ts";
-import { allActions } from "../../src/actions/registry.ts";
+import { writingActions } from "../../src/actions/registry.ts";
 import { RollbackRequestStatus, type PlannedStep, type StepEnd } from "../../src/crds/rollback-request.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { groupOf } from "../../src/kube/objects.ts";
@@ -16,7 +16,7 @@ import { workloadCases } from "./cases/workload.ts";
 const START_MS = 90_000;
 const TEST_MS = 120_000;
 
-const ACTIONS = allActions({ stuckAfterMs: 60_000 });
+const ACTIONS = writingActions({ stuckAfterMs: () => 60_000 });
 
 type SpecOf<Kind extends keyof typeof ACTIONS> = Parameters<(typeof ACTIONS)[Kind]["objectOf"]>[0];
 
@@ -77,6 +77,7 @@ describe("the conformance of actions", () => {
           from: undefined,
           earlier: undefined,
           expectedPodTemplateHash: undefined,
+          allowedImages: [],
           automatic: false,
           now: Date.now(),
           signal,
@@ -87,6 +88,7 @@ describe("the conformance of actions", () => {
           signal,
           now: Date.now(),
           appliedAt: undefined,
+          soak: { key: "", restored: [], signals: [] },
         });
         const live = (name: string) => row.live(stage, name);
         const partOf = async (name: string) => row.part(await live(name));
@@ -114,7 +116,7 @@ describe("the conformance of actions", () => {
             ({ kind }) => kind !== "InProgress",
           );
           if (progress.kind !== "Done") throw new Error(JSON.stringify(progress));
-          return progress.after;
+          return progress.after ?? {};
         }
 
         async function changesOf(name: string) {
