@@ -11,11 +11,14 @@ export interface FaultyClient {
   calls(): number;
 }
 
+/** What happens to a call. */
+export type Fault = (ordinal: number, verb: string, args: readonly unknown[]) => Promise<void> | void;
+
 export interface Faults {
   /** Called before the call of this ordinal, counted from 1, is sent; throwing keeps it back. */
-  readonly before?: (ordinal: number, verb: string) => Promise<void> | void;
+  readonly before?: Fault;
   /** Called when the answer is there; throwing loses it. */
-  readonly after?: (ordinal: number, verb: string) => Promise<void> | void;
+  readonly after?: Fault;
 }
 
 /** The calls of a client, each with something that happens before it is sent or after it is answered. */
@@ -29,9 +32,9 @@ export function faultyClient(client: KubeClient, faults: Faults): FaultyClient {
         if (typeof member !== "function") return member;
         return async (...args: readonly unknown[]) => {
           const ordinal = (calls += 1);
-          await faults.before?.(ordinal, verb);
+          await faults.before?.(ordinal, verb, args);
           const answer: unknown = await Reflect.apply(member, target, args);
-          await faults.after?.(ordinal, verb);
+          await faults.after?.(ordinal, verb, args);
           return answer;
         };
       },

@@ -1,0 +1,187 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { createActions } from "../../src/actions/registry.ts";
+import { createChecks } from "../../src/checks/registry.ts";
+import type { RequestPorts } from "../../src/controllers/request/ports.ts";
+import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
+import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
+import { VerificationRuns } from "../../src/controllers/request/verify.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { systemClock } from "../../src/kube/clock.ts";
+import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
+import { leaseType } from "../../src/kube/well-known.ts";
+import { readAudit } from "../cluster/audit.ts";
+import { Crash, faultyClient } from "../support/faulty-client.ts";
+import { imageOf, openShop, type Shop } from "../support/shop.ts";
+import { startWorld, type World } from "../support/world.ts";
+
+const SYSTEM = "rollback-system";
+const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]);
+/** Shops that are open at the same time: the API server has more to do than the runs. */
+const AT_ONCE = 6;
+
+const STEPS = [
+  { name: "stop", scale: { kind: "Deployment", name: "worker", replicas: 0 } },
+  { name: "site", workload: { kind: "Deployment", name: "web", to: { strategy: "Previous" } } },
+  { name: "fresh", restart: { kind: "Deployment", name: "web" } },
+];
+
+const signal = new AbortController().signal;
+
+/**
+ * The passes of the request controller in this process, against the real API server. Reads leave the world as it is,
+ * so a death after each write leaves every state that a death between any two calls can leave.
+ */
+describe("the operator dies after each write of a request of several steps", () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await startWorld();
+  }, 90_000);
+
+  afterAll(async () => {
+    await world?.stop();
+  }, 60_000);
+
+  /** All that one process has; nothing of it survives. */
+  function portsOf(client: KubeClient): RequestPorts {
+    return {
+      client,
+      cached: () => undefined,
+      clock: systemClock(),
+      actions: createActions({ stuckAfterMs: 60_000 }),
+      locks: new TargetLocks(client, SYSTEM),
+      verifications: new VerificationRuns(
+        createChecks({
+          sample: () => Promise.reject(new Error("no signal here")),
+          lookbackMs: () => 0,
+        }),
+      ),
+      killSwitch: () => ({ kind: "Off" }),
+      defaultExecutor: "rollback-executor",
+      record: () => undefined,
+      observer: { acted: () => undefined, finished: () => undefined },
+    };
+  }
+
+  /** Passes as the work queue makes them, only sooner. */
+  async function drive(client: KubeClient, key: string): Promise<void> {
+    const ports = portsOf(client);
+    for (;;) {
+      const result = await reconcileRequest(ports, key, signal);
+      if (!("afterMs" in result)) return;
+      await sleep(Math.min(result.afterMs, 50));
+    }
+  }
+
+  /** A client whose process dies when its write of this ordinal has been stored; how many it made. */
+  function mortal(deathAt: number) {
+    let writes = 0;
+    let isDead = false;
+    const { client } = faultyClient(world.client, {
+      before() {
+        if (isDead) throw new Crash("dead already");
+      },
+      after(_, verb, args) {
+        const options = args.at(-1) as { readonly dryRun?: boolean } | undefined;
+        if (!WRITES.has(verb) || options?.dryRun === true) return;
+        writes += 1;
+        if (writes < deathAt) return;
+        isDead = true;
+        throw new Crash(`after write ${writes}: ${verb}`);
+      },
+    });
+    return { client, writes: () => writes };
+  }
+
+  async function open(namespace: string): Promise<Shop> {
+    const shop = await openShop(world, namespace, { actions: ["workload", "scale", "restart"] });
+    await Promise.all([shop.open("web").then(() => shop.release("web:v2", "web")), shop.open("worker")]);
+    await shop.ask("undo", undefined, { steps: STEPS, verification: { checks: [] } });
+    return shop;
+  }
+
+  /** What is not as one undisturbed request leaves it. */
+  async function outcome(shop: Shop) {
+    const { namespace, executor } = shop;
+    const [request, web, worker, audit, ledgers, leases] = await Promise.all([
+      shop.request("undo"),
+      shop.live("web"),
+      shop.live("worker"),
+      readAudit(world.controlPlane.auditLogPath),
+      world.client.list(ROLLBACK_LEDGERS, { namespace, signal }),
+      world.client.list(leaseType, { namespace: SYSTEM, signal }),
+    ]);
+    const { status, metadata } = request;
+    const restartedAt = web.spec.template.metadata?.annotations?.["kubectl.kubernetes.io/restartedAt"];
+    const ledger = ledgers.items.find(({ spec }) => spec.target.name === "web")?.spec;
+    const first = ledgers.items.find(({ spec }) => spec.target.name === "worker")?.spec;
+    return {
+      phase: status?.phase,
+      progress: status?.progress,
+      states: status?.steps?.map(({ state }) => state),
+      finalizers: metadata.finalizers ?? [],
+      image: imageOf(web),
+      replicas: worker.spec.replicas,
+      isRestartAsPlanned:
+        restartedAt !== undefined && restartedAt === status?.plan?.steps[2]?.to?.restartedAt,
+      acts: audit
+        .writes({ namespace, actor: executor })
+        .map(({ objectRef }) => [objectRef?.name, objectRef?.subresource].filter(Boolean).join("/")),
+      marks: ledger?.marks.map(({ revision, request: by }) => [revision, by]),
+      products: ledger?.releases
+        .filter(({ rollbackBy }) => rollbackBy === "undo")
+        .map(({ revision }) => revision),
+      executed: first?.executed.map(({ name, outcome: ended }) => [name, ended]),
+      locks: leases.items.filter(({ spec }) => spec?.holderIdentity?.startsWith(`${namespace}/`) === true)
+        .length,
+    };
+  }
+
+  const UNDISTURBED = {
+    phase: "Succeeded",
+    progress: "3/3",
+    states: ["Succeeded", "Succeeded", "Succeeded"],
+    finalizers: [],
+    image: "web:v1",
+    replicas: 0,
+    isRestartAsPlanned: true,
+    acts: ["worker/scale", "web", "web"],
+    marks: [[2, "undo"]],
+    products: [3],
+    executed: [["undo", "Succeeded"]],
+    locks: 0,
+  };
+
+  it("same end, nothing done twice", async () => {
+    const undisturbed = await open("steps-0");
+    const counted = mortal(Infinity);
+    await drive(counted.client, "steps-0/undo");
+    expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
+    // Locks, ledgers, journal and acts of three steps.
+    expect(counted.writes()).toBeGreaterThan(20);
+
+    let deaths = 0;
+    const queue = Array.from({ length: counted.writes() }, (_, index) => index + 1);
+    async function work(): Promise<void> {
+      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+        const shop = await open(`steps-${at}`);
+        const key = `${shop.namespace}/undo`;
+        const death = await drive(mortal(at).client, key).catch((error: unknown) => error);
+        if (death !== undefined && !(death instanceof Crash)) throw death;
+        if (death !== undefined) deaths += 1;
+
+        await drive(world.client, key);
+
+        expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
+          at: String(death),
+          ...UNDISTURBED,
+        });
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+
+    // How often a wait is written down depends on how fast pods are.
+    expect(deaths).toBeGreaterThan(20);
+  }, 300_000);
+});
