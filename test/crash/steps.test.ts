@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createActions } from "../../src/actions/registry.ts";
 import { createChecks } from "../../src/checks/registry.ts";
+import { SoakRuns } from "../../src/checks/soak-runs.ts";
 import type { RequestPorts } from "../../src/controllers/request/ports.ts";
 import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
 import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
-import { VerificationRuns } from "../../src/controllers/request/verify.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
 import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
@@ -45,18 +45,19 @@ describe("the operator dies after each write of a request of several steps", () 
 
   /** All that one process has; nothing of it survives. */
   function portsOf(client: KubeClient): RequestPorts {
+    const soaks = new SoakRuns(
+      createChecks({
+        sample: () => Promise.reject(new Error("no signal here")),
+        lookbackMs: () => 0,
+      }),
+    );
     return {
       client,
       cached: () => undefined,
       clock: systemClock(),
-      actions: createActions({ stuckAfterMs: 60_000 }),
+      actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
       locks: new TargetLocks(client, SYSTEM),
-      verifications: new VerificationRuns(
-        createChecks({
-          sample: () => Promise.reject(new Error("no signal here")),
-          lookbackMs: () => 0,
-        }),
-      ),
+      verifications: soaks,
       killSwitch: () => ({ kind: "Off" }),
       defaultExecutor: "rollback-executor",
       record: () => undefined,
