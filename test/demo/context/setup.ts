@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress } from "../../cluster/progress.ts";
+import { waitFor } from "../../cluster/readiness.ts";
 import type { Kubectl } from "../../support/kubectl.ts";
 import { type DemoLayout, OURS, TOOLS_NAMESPACE } from "../demo-layout.ts";
 import { CONTEXT_IMAGES, packImages } from "../images.ts";
@@ -34,7 +35,13 @@ export async function prepareContext(
   ]);
   await packImages(CONTEXT_IMAGES, progress);
   await kubectl(["apply", "-f", join(TOOLS, "namespace.yaml")]);
-  await kubectl(["wait", "serviceaccount/default", "-n", TOOLS_NAMESPACE, "--for=create", "--timeout=30s"]);
+  // Pods are refused until it is there. Not by `kubectl wait --for=create`: the user's kubectl may be older than 1.31.
+  const account = ["get", "serviceaccount", "default", "-n", TOOLS_NAMESPACE];
+  await waitFor(
+    `ServiceAccount ${TOOLS_NAMESPACE}/default`,
+    async () => (await kubectl.attempt(account)).code === 0,
+    { timeoutMs: 30_000, intervalMs: 200, signal },
+  );
   progress.step("trying the images");
   const missing = await missingImages(kubectl, signal);
   if (missing.length > 0) {
