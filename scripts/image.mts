@@ -10,9 +10,17 @@ await writeNodeImage(
     name: "docker.io/library/rollback-operator:dev",
     files: [
       { path: "/app/rollback-operator.mjs", from: "dist/rollback-operator.mjs", mode: 0o644 },
+      { path: "/app/rollback-operator", from: "dist/rollback-operator" },
       { path: "/app/LICENSE", from: "LICENSE", mode: 0o644 },
     ],
-    entrypoint: ["/usr/bin/node", "--max-semi-space-size=2", "/app/rollback-operator.mjs"],
+    // What these save: docs/decisions/0009-memory.md. bin/rollback-operator has the same.
+    env: { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "65536" },
+    entrypoint: [
+      "/usr/bin/node",
+      "--max-semi-space-size=2",
+      "--optimize-for-size",
+      "/app/rollback-operator.mjs",
+    ],
     user: "65532:65532",
   },
   output,

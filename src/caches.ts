@@ -11,13 +11,15 @@ import type { KubeClient } from "./kube/client.ts";
 import type { Clock, Random } from "./kube/clock.ts";
 import { abortable } from "./kube/abort.ts";
 import { resourceName, type KubeObject, type ResourceType } from "./kube/objects.ts";
-import { createReflector, type Reflector } from "./kube/reflector.ts";
+import { createReflector, type Reflector, type ReflectorOptions } from "./kube/reflector.ts";
 import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
-import { identityOnly, stripDeployment, stripReplicaSet } from "./kube/transforms.ts";
+import { bareIdentity, identifyReplicaSets, stripDeployment } from "./kube/transforms.ts";
 import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
 import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import { REVISION, REVISION_HISTORY } from "./workloads/revisions.ts";
+import { HASH_LABEL } from "./workloads/template.ts";
 
 /** Name of the Lease that the leader holds, in the operator's own namespace. */
 export const LEADER_LEASE = "rollback-operator";
@@ -41,16 +43,22 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   function cache<T extends KubeObject>(
     type: ResourceType<T>,
     storeOptions: StoreOptions<T> = {},
-    scope: { readonly namespaces?: readonly string[]; readonly fieldSelector?: string } = {
-      namespaces: config.watchNamespaces,
-    },
+    scope: Pick<ReflectorOptions<T>, "namespaces" | "fieldSelector" | "metadataOnly"> = {},
   ): Cache<T> {
     const kind = resourceName(type);
     const store = createStore<T>({
       onListenerError: (error) => log.error({ error: String(error), kind }, "cache listener failed"),
       ...storeOptions,
     });
-    const reflector = createReflector<T>({ client, type, store, clock, random, ...scope });
+    const reflector = createReflector<T>({
+      client,
+      type,
+      store,
+      clock,
+      random,
+      namespaces: config.watchNamespaces,
+      ...scope,
+    });
     return { type, store, reflector };
   }
 
@@ -60,13 +68,17 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   const policies = cache(ROLLBACK_POLICIES, { indexers: { [POLICIES_BY_TARGET]: policyTarget } });
   const ledgers = cache(ROLLBACK_LEDGERS);
   const deployments = cache(deploymentType, { transform: stripDeployment });
-  const replicaSets = cache(replicaSetType, {
-    transform: stripReplicaSet,
-    indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner },
-  });
+  const replicaSets = cache(
+    replicaSetType,
+    {
+      transform: identifyReplicaSets({ labels: [HASH_LABEL], annotations: [REVISION, REVISION_HISTORY] }),
+      indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner },
+    },
+    { metadataOnly: true },
+  );
   // Only to wake requests that wait for them.
-  const statefulSets = cache(statefulSetType, { transform: identityOnly });
-  const daemonSets = cache(daemonSetType, { transform: identityOnly });
+  const statefulSets = cache(statefulSetType, { transform: bareIdentity }, { metadataOnly: true });
+  const daemonSets = cache(daemonSetType, { transform: bareIdentity }, { metadataOnly: true });
   const killSwitch = cache(
     configMapType,
     {},

@@ -39,14 +39,21 @@ const LAST_EVENTS_MS = 1_000;
 export function compose({ live, credentials, clock, random, log, metrics }: Surroundings) {
   // For what lives as long as the process; what can change meanwhile is read from `live` when it is needed.
   const config = live.current;
-  const transport = createTransport({
-    credentials,
-    clock,
-    random,
-    userAgent: "rollback-operator",
-    onRequest: metrics.apiRequest,
-  });
+  const connect = (maxConnections?: number) =>
+    createTransport({
+      credentials,
+      clock,
+      random,
+      userAgent: "rollback-operator",
+      onRequest: metrics.apiRequest,
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+    });
+  const transport = connect();
   const client = createKubeClient({ transport, clock });
+  // A renewal that waits behind a thousand policies' reads is leadership lost, and a rollback under way is not to wait.
+  const leaseTransport = connect(1);
+  const requestTransport = connect();
+  const requestClient = createKubeClient({ transport: requestTransport, clock });
   const caches = createCaches({ client, clock, random, config, log });
   const events = createEventRecorder({
     client,
@@ -86,8 +93,9 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
       {
         ports: {
           ...common,
+          client: requestClient,
           cached: (key) => caches.requests.store.get(key),
-          locks: new TargetLocks(client, config.namespace),
+          locks: new TargetLocks(requestClient, config.namespace),
           verifications: soaks,
           get defaultExecutor() {
             return live.current.executor.default;
@@ -155,7 +163,8 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   }
 
   return {
-    client,
+    /** For the leader's Lease alone: its one connection is never busy with anything else. */
+    leaseClient: createKubeClient({ transport: leaseTransport, clock }),
     caches,
     /** All loops, until the signal aborts. Only the leader may run them. */
     async runControllers(signal: AbortSignal): Promise<void> {
@@ -165,7 +174,8 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     async close(): Promise<void> {
       await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);
       events.close();
-      await Promise.all([transport.close(), dispatcher.destroy()]);
+      const transports = [transport, leaseTransport, requestTransport];
+      await Promise.all([...transports.map((each) => each.close()), dispatcher.destroy()]);
     },
   };
 }

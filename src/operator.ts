@@ -37,7 +37,7 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
   const identity = `${hostname()}_${randomUUID()}`;
   const stop = stopSignal(() => log.error("shutdown took too long"));
   const credentials = await credentialsFrom(options.kubeconfig, clock);
-  const { client, caches, runControllers, close } = compose({
+  const { leaseClient, caches, runControllers, close } = compose({
     live,
     credentials,
     clock,
@@ -71,7 +71,7 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
   ]);
   try {
     const end = await runElection({
-      lease: leaseStore(client, { namespace: config.namespace, name: LEADER_LEASE }),
+      lease: leaseStore(leaseClient, { namespace: config.namespace, name: LEADER_LEASE }),
       identity,
       clock,
       random,

@@ -1,9 +1,10 @@
+import { createSecureContext } from "node:tls";
 import { Agent, ProxyAgent, type Dispatcher } from "undici";
 import type { ClusterCredentials } from "./credentials.ts";
 
 export interface AgentOptions {
-  /** Connections to the API server at most. Each open watch holds one. */
-  readonly maxConnections: number;
+  /** Connections to the API server at most; undefined: no limit. */
+  readonly maxConnections: number | undefined;
 }
 
 /** One pool for one cluster, made again only when the TLS identity changes. */
@@ -48,7 +49,7 @@ function createAgent(credentials: ClusterCredentials, options: AgentOptions): Di
     // HTTP/1.1: a watch that stalls then stalls alone, and repeated headers (Impersonate-Group) go out as such.
     allowH2: false,
     pipelining: 1,
-    connections: options.maxConnections,
+    connections: options.maxConnections ?? null,
     keepAliveTimeout: 30_000,
     // Deadlines are the transport's; these two are set for each request.
     headersTimeout: 0,
@@ -61,7 +62,9 @@ function createAgent(credentials: ClusterCredentials, options: AgentOptions): Di
     return new ProxyAgent({ ...pool, uri: credentials.proxyUrl, requestTls: tls });
   }
   // TCP keep-alive finds a dead peer for connections that wait for an answer.
-  const connect = { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 15_000 };
+  const keepAlive = { timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 15_000 };
+  // One for all connections: left to itself, Node makes one for each, with the certificates parsed anew.
+  const connect = { ...tls, secureContext: createSecureContext(tls), ...keepAlive };
   return new Agent({ ...pool, connect });
 }
 

@@ -22,6 +22,8 @@ export interface ListOptions extends CallOptions {
   readonly fieldSelector?: string | undefined;
   /** Objects a page; 500 by default. */
   readonly limit?: number | undefined;
+  /** The items hold metadata only: for kinds whose content nobody needs. */
+  readonly metadataOnly?: boolean | undefined;
   /** Whatever the API server's watch cache holds now, at once; the answer may be behind and comes in one page. */
   readonly mayBeBehind?: boolean | undefined;
 }
@@ -45,6 +47,8 @@ export interface WatchOptions {
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly resourceVersion: string;
+  /** The objects hold metadata only. */
+  readonly metadataOnly?: boolean | undefined;
   /** When the server is to end the stream. */
   readonly timeoutSeconds: number;
   /** Silence after which the stream counts as dead, ms. */

@@ -32,8 +32,9 @@ import { podType, selfSubjectAccessReviewType, type SelfSubjectAccessReview } fr
 
 type Headers = readonly (readonly [string, string])[];
 
-/** The server then leaves everything but the metadata out. */
+/** The server then leaves everything but the metadata out; watches send single objects. */
 const PARTIAL_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const PARTIAL_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /** A client over a transport, acting as the transport's own identity. */
 export function createKubeClient(options: {
@@ -44,9 +45,15 @@ export function createKubeClient(options: {
 }
 
 function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeClient {
-  function send(type: ResourceType, call: ResourceCall, options: CallOptions): Promise<unknown> {
+  function send(
+    type: ResourceType,
+    call: ResourceCall,
+    options: CallOptions,
+    accept?: string,
+  ): Promise<unknown> {
     const { signal, deadlineMs } = options;
-    return transport.request({ ...call, headers, resource: resourceName(type), signal, deadlineMs });
+    const all: Headers = accept === undefined ? headers : [...headers, ["accept", accept]];
+    return transport.request({ ...call, headers: all, resource: resourceName(type), signal, deadlineMs });
   }
 
   async function get<T extends KubeObject>(
@@ -65,19 +72,14 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
   }
 
   async function getMetadata(type: ResourceType, key: ObjectKey, options: CallOptions): Promise<KubeObject> {
-    const { signal, deadlineMs } = options;
-    const answer = await transport.request({
+    const call = {
       method: "GET",
       path: objectPath(type, key),
-      headers: [...headers, ["accept", PARTIAL_METADATA]],
       idempotent: true,
       verb: "get",
-      resource: resourceName(type),
       target: targetOf(type, key),
-      signal,
-      deadlineMs,
-    });
-    return answer as KubeObject;
+    } as const;
+    return (await send(type, call, options, PARTIAL_METADATA)) as KubeObject;
   }
 
   async function tryGet<T extends KubeObject>(type: ResourceType<T>, key: ObjectKey, options: GetOptions) {
@@ -90,7 +92,8 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
   }
 
   function pages<T extends KubeObject>(type: ResourceType<T>, options: ListOptions) {
-    return listPages<T>(type, options, (call) => send(type, call, options));
+    const accept = options.metadataOnly === true ? PARTIAL_METADATA_LIST : undefined;
+    return listPages<T>(type, options, (call) => send(type, call, options, accept));
   }
 
   function watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions) {
@@ -105,7 +108,16 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
       labelSelector: options.labelSelector,
       fieldSelector: options.fieldSelector,
     };
-    const call = { method: "GET", path, query, headers, idempotent: true, verb: "watch", target } as const;
+    const all: Headers = options.metadataOnly === true ? [...headers, ["accept", PARTIAL_METADATA]] : headers;
+    const call = {
+      method: "GET",
+      path,
+      query,
+      headers: all,
+      idempotent: true,
+      verb: "watch",
+      target,
+    } as const;
     return decodeWatch<T>({
       identity: { verb: "watch", target, path, write: false },
       clock,

@@ -34,11 +34,9 @@ export async function* listPages<T extends KubeObject>(
       target: collectionTarget(type, namespace),
     })) as WireList<T>;
     token = answer.metadata.continue || undefined;
-    const items = (answer.items ?? []).map((item) => ({
-      ...item,
-      apiVersion: item.apiVersion ?? type.apiVersion,
-      kind: item.kind ?? type.kind,
-    }));
+    // Missing for built-in kinds, and PartialObjectMetadata where only metadata was asked for.
+    const { apiVersion, kind } = type;
+    const items = (answer.items ?? []).map((item) => ({ ...item, apiVersion, kind }));
     const resourceVersion = answer.metadata.resourceVersion;
     yield token === undefined ? { items, resourceVersion } : { items, resourceVersion, continueToken: token };
   } while (token !== undefined);

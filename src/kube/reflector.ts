@@ -24,6 +24,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespaces?: readonly string[] | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
+  /** Lists and watches metadata only; the store's transform makes T of it. */
+  readonly metadataOnly?: boolean | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** 500 ms to 30 s by default. */
@@ -147,11 +149,11 @@ async function listScope<T extends KubeObject>(
   scope: Scope,
   signal: AbortSignal,
 ): Promise<string> {
-  const { client, store, type, labelSelector, fieldSelector } = options;
+  const { client, store, type, labelSelector, fieldSelector, metadataOnly } = options;
   const { namespace } = scope;
   const objects: T[] = [];
   let resourceVersion = "";
-  const selection = { namespace, labelSelector, fieldSelector, limit: options.pageSize };
+  const selection = { namespace, labelSelector, fieldSelector, metadataOnly, limit: options.pageSize };
   for await (const page of client.pages(type, { ...selection, signal })) {
     for (const item of page.items) objects.push(store.prepare(item));
     resourceVersion = page.resourceVersion;
@@ -172,12 +174,13 @@ async function watchScope<T extends KubeObject>(
   resourceVersion: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const { client, store, type, labelSelector, fieldSelector } = options;
+  const { client, store, type, labelSelector, fieldSelector, metadataOnly } = options;
   let events = 0;
   const stream = client.watch(type, {
     namespace: scope.namespace,
     labelSelector,
     fieldSelector,
+    metadataOnly,
     resourceVersion,
     // Spread, so that the watches of many replicas and kinds do not all come back at the same moment.
     timeoutSeconds: Math.round(300 + 300 * options.random()),
@@ -228,7 +231,9 @@ function afterFailure<T extends KubeObject>(
     scope.lastError = { message: errorMessage(failure), code, at: options.clock.now() };
     report(options, scope, failure);
   }
-  return scope.backoff.next();
+  // A server that says when to come back is not asked before.
+  const asked = failure instanceof KubeError ? (failure.retryAfterMs ?? 0) : 0;
+  return Math.max(scope.backoff.next(), asked);
 }
 
 function report<T extends KubeObject>(options: ReflectorOptions<T>, scope: Scope, error: Error): void {

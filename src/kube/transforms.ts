@@ -1,18 +1,27 @@
+import type { KubeObject, ObjectMeta, OwnerReference } from "./objects.ts";
 import { stripBookkeeping } from "./store.ts";
-import type { KubeObject } from "./objects.ts";
-import type { Deployment, ReplicaSet } from "./well-known.ts";
+import { replicaSetType, type Deployment, type ReplicaSet } from "./well-known.ts";
+
+const NO_TEMPLATE = { spec: { containers: [] } };
 
 /**
- * A Deployment for the cache: without its pod template, which is most of it. Nothing that is put back is ever taken
- * from a cache, so nothing is lost.
+ * A Deployment for the cache: whose it is, and how far its rollout is. Without its pod template, which is most of it, and
+ * conditions. Nothing that is put back is ever taken from a cache, so nothing is lost.
  */
 export function stripDeployment(object: Deployment): Deployment {
-  const stripped = stripBookkeeping(object);
-  return { ...stripped, spec: { ...stripped.spec, template: { spec: { containers: [] } } } };
+  const { apiVersion, kind, metadata, spec, status = {} } = stripBookkeeping(object);
+  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status;
+  return {
+    apiVersion,
+    kind,
+    metadata,
+    spec: { replicas: spec.replicas ?? 1, paused: spec.paused ?? false, selector: {}, template: NO_TEMPLATE },
+    status: { observedGeneration, replicas, updatedReplicas, availableReplicas },
+  };
 }
 
 /** For kinds of which only it is watched that something changed: who it is, nothing else. */
-export function identityOnly<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
+export function bareIdentity<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
   return {
     apiVersion,
@@ -21,11 +30,58 @@ export function identityOnly<T extends KubeObject>({ apiVersion, kind, metadata 
   } as unknown as T;
 }
 
-/** A ReplicaSet for the cache: who it is and whose, without its pod template. */
-export function stripReplicaSet(object: ReplicaSet): ReplicaSet {
-  const { spec, ...stripped } = stripBookkeeping(object);
-  return {
-    ...stripped,
-    spec: { replicas: spec.replicas ?? 0, selector: {}, template: { spec: { containers: [] } } },
+/** The labels and annotations by which a controller tells its revisions apart. */
+export interface IdentityNames {
+  readonly labels: readonly string[];
+  readonly annotations: readonly string[];
+}
+
+/**
+ * Reduces metadata to who an object is and whose: of tens of thousands of revisions nothing else is kept. A list comes
+ * sorted by name, so what neighbours share (namespace, owner) is kept once.
+ */
+export function identityOnly(names: IdentityNames): (metadata: ObjectMeta) => ObjectMeta {
+  let namespace: string | undefined;
+  let owners: readonly OwnerReference[] | undefined;
+  return (metadata) => {
+    if (metadata.namespace !== namespace) namespace = metadata.namespace;
+    const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller === true);
+    if (owners?.[0]?.uid !== controllers[0]?.uid) owners = controllers;
+    return {
+      name: metadata.name,
+      namespace,
+      uid: metadata.uid,
+      resourceVersion: metadata.resourceVersion,
+      creationTimestamp: metadata.creationTimestamp,
+      labels: only(metadata.labels, names.labels),
+      annotations: only(metadata.annotations, names.annotations),
+      ownerReferences: owners,
+    };
   };
+}
+
+/** A ReplicaSet of a metadata-only list or watch as the cache keeps it: without content, which never came. */
+export function identifyReplicaSets(names: IdentityNames): (object: KubeObject) => ReplicaSet {
+  const identity = identityOnly(names);
+  const { apiVersion, kind } = replicaSetType;
+  return ({ metadata }) => ({
+    apiVersion,
+    kind,
+    metadata: identity(metadata),
+    spec: NO_REPLICA_SET_CONTENT,
+  });
+}
+
+const NO_REPLICA_SET_CONTENT: ReplicaSet["spec"] = { selector: {}, template: NO_TEMPLATE };
+
+function only(
+  values: Readonly<Record<string, string>> | undefined,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {};
+  for (const name of names) {
+    const value = values?.[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
 }

@@ -1,6 +1,6 @@
 import type { Dispatcher } from "undici";
 import { abortable, linkAbort } from "./abort.ts";
-import { createAgentSource } from "./agent.ts";
+import { createAgentSource, type AgentSource } from "./agent.ts";
 import { backoffDelay, type BackoffOptions } from "./backoff.ts";
 import type { Clock, Random } from "./clock.ts";
 import type { ClusterCredentials } from "./credentials.ts";
@@ -52,7 +52,10 @@ export interface TransportOptions {
   readonly random: Random;
   readonly userAgent: string;
   readonly onRequest?: (observation: RequestObservation) => void;
-  /** 256 by default; each open watch holds one. */
+  /**
+   * For requests, 32 by default: more only wait in the server's queues, and each costs memory for TLS here and there.
+   * Watches have connections of their own, as many as are open: they never keep a request waiting, nor wait for one.
+   */
   readonly maxConnections?: number;
   /** Largest answer in bytes, 64 MiB by default. */
   readonly maxResponseBytes?: number;
@@ -78,14 +81,20 @@ export interface Transport {
 /** A transport over one connection pool. */
 export function createTransport(options: TransportOptions): Transport {
   const { credentials, clock, random } = options;
-  const agents = createAgentSource(credentials, { maxConnections: options.maxConnections ?? 256 });
+  const requestAgents = createAgentSource(credentials, { maxConnections: options.maxConnections ?? 32 });
+  const streamAgents = createAgentSource(credentials, { maxConnections: undefined });
   const basePath = new URL(credentials.server).pathname.replace(/\/$/, "");
   const origin = new URL(credentials.server).origin;
   const backoff = options.backoff ?? { baseMs: 200, maxMs: 5_000 };
   const maxAttempts = options.maxAttempts ?? 5;
   const maxBytes = options.maxResponseBytes ?? 64 * 1024 * 1024;
 
-  async function send(request: TransportRequest, signal: AbortSignal, timeoutMs: number) {
+  async function send(
+    agents: AgentSource,
+    request: TransportRequest,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ) {
     const identity = identityOf(request);
     const auth = await abortable(credentials.headers(), signal).catch((failure: unknown) => {
       if (signal.aborted) throw errorFromFailure({ ...identity, write: false }, failure, signal);
@@ -106,6 +115,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   /** Sends once and observes. The answer's body is not read yet. Throws KubeError on anything but 2xx. */
   async function attempt<R>(
+    agents: AgentSource,
     request: TransportRequest,
     signal: AbortSignal,
     timeoutMs: number,
@@ -114,7 +124,7 @@ export function createTransport(options: TransportOptions): Transport {
     const started = clock.monotonic();
     let code = 0;
     try {
-      const response = await send(request, signal, timeoutMs);
+      const response = await send(agents, request, signal, timeoutMs);
       code = response.statusCode;
       if (code >= 200 && code < 300) return await use(response);
       const body = await readBody(response, 1024 * 1024, identityOf(request));
@@ -134,13 +144,14 @@ export function createTransport(options: TransportOptions): Transport {
 
   /** One attempt, and a second at once with fresh credentials when the first is answered with 401. */
   async function authorized<R>(
+    agents: AgentSource,
     request: TransportRequest,
     signal: AbortSignal,
     timeoutMs: number,
     use: (response: Dispatcher.ResponseData) => Promise<R>,
   ): Promise<R> {
     try {
-      return await attempt(request, signal, timeoutMs, use);
+      return await attempt(agents, request, signal, timeoutMs, use);
     } catch (error) {
       if (!(error instanceof KubeError) || error.code !== 401) throw error;
       // When the source fails too, the 401 is the better message.
@@ -149,7 +160,7 @@ export function createTransport(options: TransportOptions): Transport {
         () => false,
       );
       if (!refreshed) throw error;
-      return attempt(request, signal, timeoutMs, use);
+      return attempt(agents, request, signal, timeoutMs, use);
     }
   }
 
@@ -164,7 +175,7 @@ export function createTransport(options: TransportOptions): Transport {
     let earlierUnknown = false;
     try {
       for (let attempts = 1; ; attempts += 1) {
-        const failure = await authorized(request, link.signal, attemptMs, (response) =>
+        const failure = await authorized(requestAgents, request, link.signal, attemptMs, (response) =>
           readBody(response, maxBytes, identity),
         ).then(
           (value) => ({ value }),
@@ -199,7 +210,13 @@ export function createTransport(options: TransportOptions): Transport {
     const link = linkAbort(request.signal);
     const timer = clock.setTimer(deadlineMs, () => link.abort(new DeadlineError(deadlineMs)));
     try {
-      const body = await authorized(request, link.signal, deadlineMs, async (response) => response.body);
+      const body = await authorized(
+        streamAgents,
+        request,
+        link.signal,
+        deadlineMs,
+        async (response) => response.body,
+      );
       return streamBody(body, identity, request.signal, () => link.unlink());
     } catch (error) {
       link.unlink();
@@ -217,7 +234,7 @@ export function createTransport(options: TransportOptions): Transport {
     const started = clock.monotonic();
     let code = 0;
     try {
-      const response = await send(request, link.signal, deadlineMs);
+      const response = await send(requestAgents, request, link.signal, deadlineMs);
       code = response.statusCode;
       const answer = await readRawAnswer(response, maxBytes, link.signal);
       return { ...answer, elapsedMs: clock.monotonic() - started };
@@ -232,7 +249,14 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  return { request, stream, exchange, close: () => agents.close() };
+  return {
+    request,
+    stream,
+    exchange,
+    async close() {
+      await Promise.all([requestAgents.close(), streamAgents.close()]);
+    },
+  };
 }
 
 async function* streamBody(

@@ -7,7 +7,7 @@ import { HASH_LABEL, sameTemplate } from "./template.ts";
 
 export const REVISION = "deployment.kubernetes.io/revision";
 export const CHANGE_CAUSE = "kubernetes.io/change-cause";
-const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
+export const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
 
 /** Who a revision is, without its content. */
 export interface RevisionIdentity {
