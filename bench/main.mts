@@ -1,15 +1,27 @@
-/** All figures, one line each on standard output; progress goes to standard error. `make bench ONLY=undo`. */
+/**
+ * All figures, one line each on standard output; progress goes to standard error. `make bench ONLY=undo`. The big
+ * cluster of `memory` can be made smaller: `make bench ONLY="memory --scale=0.1"`.
+ */
+import { parseArgs } from "node:util";
 import { benchDetect } from "./detect.ts";
 import { benchHandover } from "./handover.ts";
+import { benchMemory } from "./memory/bench-memory.ts";
 import { benchUndo } from "./undo.ts";
+
+const { positionals: only, values } = parseArgs({
+  allowPositionals: true,
+  options: { scale: { type: "string", default: "1" } },
+});
+const scale = Number(values.scale);
+if (!(scale > 0 && scale <= 1)) throw new RangeError(`--scale=${values.scale}: a number above 0, at most 1`);
 
 const BENCHES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   undo: () => benchUndo(),
   detect: () => benchDetect(),
   handover: () => benchHandover(),
+  memory: () => benchMemory(scale),
 };
 
-const only = process.argv.slice(2);
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (only.length > 0 && !only.includes(name)) continue;
   for (const line of await bench()) console.log(line);

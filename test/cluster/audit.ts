@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { text } from "node:stream/consumers";
 import { waitFor } from "./readiness.ts";
 
 /** One finished request that changed something (audit.k8s.io/v1, stage ResponseComplete or Panic). */
@@ -68,9 +69,12 @@ export interface Audit {
   writes(filter?: WriteFilter): readonly AuditEvent[];
 }
 
-/** Reads an audit log as far as it is written. A request that has just been answered may be missing: see `awaitWrites`. */
-export async function readAudit(path: string): Promise<Audit> {
-  return parseAudit(await readFile(path, "utf8"));
+/**
+ * Reads an audit log as far as it is written, from a byte where a line begins (its size at some moment). A request that
+ * has just been answered may be missing: see `awaitWrites`.
+ */
+export async function readAudit(path: string, from = 0): Promise<Audit> {
+  return parseAudit(await text(createReadStream(path, { start: from })));
 }
 
 /** Reads until `count` writes match. Throws after `timeoutMs` with how many did. */
@@ -92,9 +96,9 @@ export async function awaitWrites(
   return found;
 }
 
-export function parseAudit(text: string): Audit {
+export function parseAudit(log: string): Audit {
   // A last line without its end is still being written.
-  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  const whole = log.slice(0, log.lastIndexOf("\n") + 1);
   const events = whole
     .split("\n")
     .filter((line) => line !== "")

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { waitFor } from "../cluster/readiness.ts";
 import type { Kubectl } from "./kubectl.ts";
 
@@ -30,6 +30,8 @@ export interface OperatorProcessOptions {
   readonly config?: string;
   readonly prefix?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** True: reads the files of a pod's ServiceAccount instead of a kubeconfig (needs root). */
+  readonly inCluster?: boolean;
   /** Wait for /readyz; true by default. */
   readonly awaitReady?: boolean;
 }
@@ -59,15 +61,16 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   const logPath = join(options.dir, `${name}.log`);
   await writeFile(kubeconfig, kubeconfigText(options), { mode: 0o600 });
   await writeFile(config, options.config ?? FAST_ELECTION);
+  const pod = options.inCluster === true ? await podSurroundings(options, name) : undefined;
   const command = [
     ...(options.prefix ?? []),
+    ...(pod?.prefix ?? []),
     "setpriv",
     "--pdeathsig",
     "KILL",
     "bin/rollback-operator",
     "controller",
-    "--kubeconfig",
-    kubeconfig,
+    ...(pod === undefined ? ["--kubeconfig", kubeconfig] : []),
     "--config",
     config,
     // A port that the kernel picks: a free one that is looked up first may be taken by the time it is used.
@@ -77,7 +80,7 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...options.env, ...pod?.env },
   });
   const log = createWriteStream(logPath, { flags: "a" });
   child.stdout.pipe(log, { end: false });
@@ -98,6 +101,25 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
   };
   if (options.awaitReady !== false) await awaitReady(started, child);
   return started;
+}
+
+const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** What a process finds in a pod, in a mount namespace of its own. */
+async function podSurroundings({ dir, server, caData, token }: OperatorProcessOptions, name: string) {
+  const folder = resolve(dir, `${name}.serviceaccount`);
+  await mkdir(folder, { recursive: true });
+  await mkdir(SERVICE_ACCOUNT_FOLDER, { recursive: true });
+  const files = { token, "ca.crt": caData, namespace: "rollback-system" };
+  for (const [file, content] of Object.entries(files)) {
+    await writeFile(join(folder, file), content, { mode: 0o600 });
+  }
+  const { hostname, port } = new URL(server);
+  const mount = `mount --bind "$1" ${SERVICE_ACCOUNT_FOLDER} && shift && exec "$@"`;
+  return {
+    prefix: ["unshare", "--mount", "sh", "-c", mount, "sh", folder],
+    env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+  };
 }
 
 /** The address in the operator's own first line; rejects when it ends, or says nothing for long. */

@@ -216,7 +216,7 @@ export async function openShop(
 
 /** The shipped roles of these actions, bound to an executor. */
 export async function addExecutor(
-  world: World,
+  world: Pick<World, "client">,
   namespace: string,
   actions: readonly string[] = ["workload"],
 ): Promise<void> {

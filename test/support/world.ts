@@ -38,6 +38,8 @@ export interface WorldOptions extends ControlPlaneOptions {
   readonly podIP?: string;
   /** Installs the operator another way and gives a token of its ServiceAccount. */
   readonly install?: (kubectl: Kubectl) => Promise<string>;
+  /** False: nobody plays the kubelet, and no pod is followed. */
+  readonly podSimulator?: boolean;
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -54,7 +56,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const client = createKubeClient({ transport, clock });
   const kubectl = await kubectlFor(kubeconfigPath);
   const operatorToken = await (options.install ?? installOperator)(kubectl);
-  const simulator = runPodSimulator(client, abort.signal, options.podIP);
+  const simulator =
+    options.podSimulator === false ? undefined : runPodSimulator(client, abort.signal, options.podIP);
   const operators: OperatorProcess[] = [];
   let ordinal = 0;
   return {
