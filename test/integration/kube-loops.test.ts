@@ -1,60 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { KubeClient, ListPage } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
-import { staticCredentials } from "../../src/kube/credentials.ts";
 import { isGone } from "../../src/kube/errors.ts";
 import { createEventRecorder } from "../../src/kube/events.ts";
-import { createKubeClient } from "../../src/kube/http-client.ts";
 import { leaseStore, runElection } from "../../src/kube/leader-election.ts";
 import { createReflector } from "../../src/kube/reflector.ts";
 import { createStore } from "../../src/kube/store.ts";
 import { until } from "../../src/kube/testing/fake-clock.ts";
-import { createTransport, type Transport } from "../../src/kube/transport.ts";
-import {
-  configMapType,
-  eventType,
-  leaseType,
-  namespaceType,
-  type ConfigMap,
-} from "../../src/kube/well-known.ts";
-import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
+import { configMapType, eventType, leaseType, type ConfigMap } from "../../src/kube/well-known.ts";
+import { failureOf, startKubeLab, type KubeLab } from "../support/kube-lab.ts";
 
-let plane: ControlPlane;
-let transport: Transport;
+let lab: KubeLab;
 let client: KubeClient;
 const clock = systemClock();
 const call = { signal: new AbortController().signal };
 
 beforeAll(async () => {
-  plane = await startControlPlane({ controllerManager: false });
-  transport = open(plane.adminToken);
-  client = createKubeClient({ transport, clock });
+  lab = await startKubeLab();
+  client = lab.client;
 }, 120_000);
 
-afterAll(async () => {
-  await transport?.close();
-  await plane?.stop();
-}, 60_000);
-
-function open(token: string): Transport {
-  const credentials = staticCredentials({ server: plane.server, caData: plane.caData, token });
-  return createTransport({ credentials, clock, random: Math.random, userAgent: "kube-runtime-test" });
-}
-
-async function newNamespace(name: string): Promise<string> {
-  await client.create(namespaceType, { metadata: { name } }, call);
-  return name;
-}
-
-const failure = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+afterAll(() => lab?.stop(), 60_000);
 
 describe("reflector against a real API server", () => {
   it("follows creates, changes, deletes and a successor", async () => {
-    const namespace = await newNamespace("reflected");
+    const namespace = await lab.namespace("reflected");
     const store = createStore<ConfigMap>({
       indexers: { colour: (each) => [each.data?.["colour"] ?? "none"] },
     });
@@ -96,16 +66,8 @@ describe("a server that forgot", () => {
   it("says 410, and the reflector lists again", async () => {
     // Without a watch cache and with a hasty compactor: versions are forgotten after a second or two.
     const apiServerArgs = ["--watch-cache=false", "--etcd-compaction-interval=1s"];
-    const forgetful = await startControlPlane({ controllerManager: false, apiServerArgs });
-    const { server, caData, adminToken: token } = forgetful;
-    const credentials = staticCredentials({ server, caData, token });
-    const ownTransport = createTransport({
-      credentials,
-      clock,
-      random: Math.random,
-      userAgent: "kube-runtime-test",
-    });
-    const own = createKubeClient({ transport: ownTransport, clock });
+    const forgetful = await startKubeLab({ apiServerArgs });
+    const own = forgetful.client;
     const stop = new AbortController();
     try {
       const old = await own.list(configMapType, call);
@@ -123,7 +85,7 @@ describe("a server that forgot", () => {
       let refusal: unknown;
       for (let i = 0; i < 30 && !isGone(refusal); i += 1) {
         await own.create(configMapType, { metadata: { namespace: "default", name: `c${i}` } }, call);
-        refusal = await failure(firstChange());
+        refusal = await failureOf(firstChange());
         await clock.sleep(300, call.signal);
       }
       expect(isGone(refusal)).toBe(true);
@@ -150,7 +112,6 @@ describe("a server that forgot", () => {
       expect(errors.map(isGone)).toEqual([true]);
     } finally {
       stop.abort(new Error("stop"));
-      await ownTransport.close();
       await forgetful.stop();
     }
   }, 120_000);
@@ -162,7 +123,7 @@ async function* stalePage<T>(old: { readonly resourceVersion: string }): AsyncGe
 
 describe("leader election against a real API server", () => {
   it("lets one lead, and hands over on release", async () => {
-    const namespace = await newNamespace("elections");
+    const namespace = await lab.namespace("elections");
     const key = { namespace, name: "operator" };
     const log: string[] = [];
     const join = (identity: string) => {
@@ -202,7 +163,7 @@ describe("leader election against a real API server", () => {
 
 describe("events against a real API server", () => {
   it("are accepted, and repeats become a series", async () => {
-    const namespace = await newNamespace("events");
+    const namespace = await lab.namespace("events");
     const regarding = await client.create(configMapType, { metadata: { namespace, name: "a" } }, call);
     const errors: unknown[] = [];
     const recorder = createEventRecorder({

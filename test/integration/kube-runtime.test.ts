@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
-import { staticCredentials } from "../../src/kube/credentials.ts";
 import {
   isAlreadyExists,
   isApiNotServed,
@@ -14,15 +13,8 @@ import {
 import { createKubeClient } from "../../src/kube/http-client.ts";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import { applyPatch, jsonPatch, mergePatch } from "../../src/kube/patch.ts";
-import { createTransport, type Transport } from "../../src/kube/transport.ts";
-import {
-  configMapType,
-  deploymentType,
-  namespaceType,
-  secretType,
-  serviceAccountType,
-} from "../../src/kube/well-known.ts";
-import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
+import { configMapType, deploymentType, secretType, serviceAccountType } from "../../src/kube/well-known.ts";
+import { failureOf, startKubeLab, type KubeLab } from "../support/kube-lab.ts";
 
 interface Rules extends KubeObject {
   readonly rules: readonly object[];
@@ -57,73 +49,53 @@ const clusterRoleBindingType = defineResource<Binding>({
 });
 const group = "rbac.authorization.k8s.io";
 
-let plane: ControlPlane;
-let transport: Transport;
+let lab: KubeLab;
 let client: KubeClient;
 const clock = systemClock();
 const call = { signal: new AbortController().signal };
 
 beforeAll(async () => {
-  plane = await startControlPlane({ controllerManager: false });
-  transport = open(plane.adminToken);
-  client = createKubeClient({ transport, clock });
+  lab = await startKubeLab();
+  client = lab.client;
 }, 120_000);
 
-afterAll(async () => {
-  await transport?.close();
-  await plane?.stop();
-}, 60_000);
-
-function open(token: string): Transport {
-  const credentials = staticCredentials({ server: plane.server, caData: plane.caData, token });
-  return createTransport({ credentials, clock, random: Math.random, userAgent: "kube-runtime-test" });
-}
-
-async function newNamespace(name: string): Promise<string> {
-  await client.create(namespaceType, { metadata: { name } }, call);
-  return name;
-}
-
-const failure = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+afterAll(() => lab?.stop(), 60_000);
 
 describe("client against a real API server", () => {
   it("tells refusals apart", async () => {
-    const namespace = await newNamespace("refusals");
+    const namespace = await lab.namespace("refusals");
     const key = { namespace, name: "a" };
-    expect(isNotFound(await failure(client.get(configMapType, key, call)))).toBe(true);
+    expect(isNotFound(await failureOf(client.get(configMapType, key, call)))).toBe(true);
     expect(await client.tryGet(configMapType, key, call)).toBeUndefined();
     for (const apiVersion of ["example.com/v1", "apps/v9", "apps/v1"]) {
       const type = defineResource({ apiVersion, kind: "Thing", plural: "things", namespaced: true });
-      expect([apiVersion, isApiNotServed(await failure(client.tryGet(type, key, call)))]).toEqual([
+      expect([apiVersion, isApiNotServed(await failureOf(client.tryGet(type, key, call)))]).toEqual([
         apiVersion,
         true,
       ]);
     }
     const made = await client.create(configMapType, { metadata: key, data: { a: "1" } }, call);
-    expect(isAlreadyExists(await failure(client.create(configMapType, { metadata: key }, call)))).toBe(true);
+    expect(isAlreadyExists(await failureOf(client.create(configMapType, { metadata: key }, call)))).toBe(
+      true,
+    );
     await client.replace(configMapType, { ...made, data: { a: "2" } }, call);
     expect(
-      isConflict(await failure(client.replace(configMapType, { ...made, data: { a: "3" } }, call))),
+      isConflict(await failureOf(client.replace(configMapType, { ...made, data: { a: "3" } }, call))),
     ).toBe(true);
     const wrongUid = { ...call, preconditions: { uid: "00000000-0000-0000-0000-000000000000" } };
-    expect(isConflict(await failure(client.delete(configMapType, key, wrongUid)))).toBe(true);
+    expect(isConflict(await failureOf(client.delete(configMapType, key, wrongUid)))).toBe(true);
     await client.delete(configMapType, key, { ...call, preconditions: { uid: made.metadata.uid } });
-    expect(isNotFound(await failure(client.delete(configMapType, key, call)))).toBe(true);
+    expect(isNotFound(await failureOf(client.delete(configMapType, key, call)))).toBe(true);
 
-    const stranger = open("no-such-token");
-    const refused = await failure(
+    const stranger = lab.open("no-such-token");
+    const refused = await failureOf(
       createKubeClient({ transport: stranger, clock }).get(configMapType, key, call),
     );
-    await stranger.close();
     expect(isUnauthorized(refused)).toBe(true);
   });
 
   it("answers 422 to a failed test and to an invalid object, and changes nothing", async () => {
-    const namespace = await newNamespace("patches");
+    const namespace = await lab.namespace("patches");
     const template = {
       metadata: { labels: { app: "web" } },
       spec: { containers: [{ name: "c", image: "i:1" }] },
@@ -137,8 +109,8 @@ describe("client against a real API server", () => {
         { op: "test", path: "/metadata/uid", value: uid },
         { op: "replace", path: image, value: "i:2" },
       );
-    const stale = await failure(client.patch(deploymentType, key, guarded("other"), call));
-    const invalid = await failure(
+    const stale = await failureOf(client.patch(deploymentType, key, guarded("other"), call));
+    const invalid = await failureOf(
       client.patch(deploymentType, key, jsonPatch({ op: "replace", path: image, value: "" }), call),
     );
     expect([isInvalid(stale), isInvalid(invalid)]).toEqual([true, true]);
@@ -165,11 +137,11 @@ describe("client against a real API server", () => {
     const current = await client.get(deploymentType, key, call);
     const written = await client.replaceStatus(deploymentType, { ...current, status: { replicas: 2 } }, call);
     expect(written.status).toMatchObject({ replicas: 2 });
-    expect(isConflict(await failure(client.replaceStatus(deploymentType, current, call)))).toBe(true);
+    expect(isConflict(await failureOf(client.replaceStatus(deploymentType, current, call)))).toBe(true);
   });
 
   it("reads metadata without content", async () => {
-    const namespace = await newNamespace("metadata");
+    const namespace = await lab.namespace("metadata");
     await client.create(secretType, { metadata: { namespace, name: "s" }, data: { key: "c2VjcmV0" } }, call);
     const metadata = await client.getMetadata(secretType, { namespace, name: "s" }, call);
     expect(metadata).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name: "s" } });
@@ -177,7 +149,7 @@ describe("client against a real API server", () => {
   });
 
   it("pages 1,200 objects by 500 at one version", async () => {
-    const namespace = await newNamespace("pages");
+    const namespace = await lab.namespace("pages");
     const names = Array.from({ length: 1_200 }, (_, i) => `c${String(i).padStart(4, "0")}`);
     const queue = [...names];
     const worker = async () => {
@@ -196,14 +168,16 @@ describe("client against a real API server", () => {
     const list = await client.list(configMapType, { ...call, namespace });
     expect(list.items.map((each) => each.metadata.name)).toEqual(names);
     expect(list.items[0]).toMatchObject({ apiVersion: "v1", kind: "ConfigMap" });
-    const bad = await failure(client.list(configMapType, { ...call, namespace, fieldSelector: "spec.x=1" }));
+    const bad = await failureOf(
+      client.list(configMapType, { ...call, namespace, fieldSelector: "spec.x=1" }),
+    );
     expect(bad).toMatchObject({ code: 400, reason: "BadRequest", retryable: false });
   }, 120_000);
 });
 
 describe("impersonation", () => {
   it("has the service account's rights, no more and no less, with the groups of its token", async () => {
-    const namespace = await newNamespace("tenants");
+    const namespace = await lab.namespace("tenants");
     const [with_, without] = ["with", "without"];
     for (const name of [with_, without])
       await client.create(serviceAccountType, { metadata: { namespace, name } }, call);
@@ -222,8 +196,8 @@ describe("impersonation", () => {
     expect(await allowed.canI({ ...question, verb: "delete" }, call)).toMatchObject({ allowed: false });
     await allowed.create(configMapType, { metadata: key }, call);
     expect((await allowed.get(configMapType, key, call)).metadata.name).toBe("mine");
-    expect(isForbidden(await failure(allowed.delete(configMapType, key, call)))).toBe(true);
-    const refused = await failure(denied.create(configMapType, { metadata: key }, call));
+    expect(isForbidden(await failureOf(allowed.delete(configMapType, key, call)))).toBe(true);
+    const refused = await failureOf(denied.create(configMapType, { metadata: key }, call));
     expect(isForbidden(refused)).toBe(true);
     expect((refused as Error).message).toContain("system:serviceaccount:tenants:without");
     const watch = denied.watch(configMapType, {
@@ -233,7 +207,7 @@ describe("impersonation", () => {
       timeoutSeconds: 5,
       stallMs: 5_000,
     });
-    expect(isForbidden(await failure(watch[Symbol.asyncIterator]().next()))).toBe(true);
+    expect(isForbidden(await failureOf(watch[Symbol.asyncIterator]().next()))).toBe(true);
 
     const reviewType = defineResource<KubeObject & { readonly status: { readonly userInfo: object } }>({
       apiVersion: "authentication.k8s.io/v1",
@@ -249,7 +223,7 @@ describe("impersonation", () => {
   });
 
   it("needs the right to impersonate service accounts, and none about groups", async () => {
-    const namespace = await newNamespace("operators");
+    const namespace = await lab.namespace("operators");
     await client.create(serviceAccountType, { metadata: { namespace, name: "operator" } }, call);
     const rules = [{ apiGroups: [""], resources: ["serviceaccounts"], verbs: ["impersonate"] }];
     await client.create(clusterRoleType, { metadata: { name: "impersonator" }, rules }, call);
@@ -260,7 +234,7 @@ describe("impersonation", () => {
       { metadata: { name: "impersonator" }, roleRef, subjects },
       call,
     );
-    const token = (await transport.request({
+    const token = (await lab.transport.request({
       method: "POST",
       path: `/api/v1/namespaces/${namespace}/serviceaccounts/operator/token`,
       body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
@@ -270,13 +244,12 @@ describe("impersonation", () => {
       target: "serviceaccounts operators/operator (token)",
       ...call,
     })) as { readonly status: { readonly token: string } };
-    const own = open(token.status.token);
+    const own = lab.open(token.status.token);
     const operator = createKubeClient({ transport: own, clock });
     const question = { namespace: "tenants", verb: "create", resource: "configmaps" };
     expect(await operator.canI(question, call)).toMatchObject({ allowed: false });
     expect(await operator.as({ namespace: "tenants", name: "with" }).canI(question, call)).toMatchObject({
       allowed: true,
     });
-    await own.close();
   });
 });

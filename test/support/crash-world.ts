@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { RollbackLedgerSpec } from "../../src/crds/rollback-ledger.ts";
 import { ROLLBACK_LEDGERS, ROLLBACK_REQUESTS, type RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import {
@@ -78,9 +76,7 @@ const never = new AbortController().signal;
 export async function startCrashWorld(): Promise<CrashWorld> {
   const world = await startWorld();
   const { client, controlPlane, kubectl } = world;
-  const folder = join(controlPlane.dir, "proxy");
-  await mkdir(folder);
-  const identity = await proxyIdentity(folder);
+  const identity = await proxyIdentity(controlPlane.dir, "proxy");
   const spawned: ProxiedOperator[] = [];
 
   async function applyVersion(namespace: string, names: readonly string[], version: string): Promise<void> {

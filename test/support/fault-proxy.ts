@@ -1,10 +1,12 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Agent } from "undici";
+import { createLineSplitter } from "../../src/kube/line-splitter.ts";
 import { writeCertificates } from "../cluster/certificates.ts";
 
 /** A call to the API server on its way through the proxy. */
@@ -19,6 +21,8 @@ export interface ApiCall {
 
 export interface ApiAnswer {
   readonly status: number;
+  /** The connection dies after so many bytes of the body. */
+  readonly cutAt?: number;
   /** Name, value, name, value. */
   readonly headers: readonly string[];
   readonly body: Buffer;
@@ -36,6 +40,20 @@ export type Interceptor = (
   forward: () => Promise<ApiAnswer>,
 ) => Promise<ApiAnswer | typeof CONNECTION_LOST>;
 
+/**
+ * What happens to a watch that is opened from now on: an answer instead of it, or its events, line by line without line
+ * ends, as the client is to get them. A generator that throws ends the connection, one that waits keeps it silent.
+ */
+export type WatchInterceptor = (
+  call: ApiCall,
+  open: () => Promise<AsyncIterable<string>>,
+) => Promise<ApiAnswer | AsyncIterable<string | Torn>>;
+
+/** Bytes without a line end; nothing comes after them. */
+export interface Torn {
+  readonly torn: string;
+}
+
 /** Stands between one client and the API server; TLS ends here. */
 export interface FaultProxy {
   readonly server: string;
@@ -43,6 +61,10 @@ export interface FaultProxy {
   readonly caData: string;
   /** Every call from now on; undefined lets all through. */
   intercept(interceptor: Interceptor | undefined): void;
+  /** Every watch opened from now on; undefined lets all through. */
+  interceptWatches(interceptor: WatchInterceptor | undefined): void;
+  /** Ends all connections; new ones are welcome. */
+  hangUp(): void;
   /** From now on nothing gets through: the client is dead, what it had sent already is lost. */
   cut(): void;
   close(): Promise<void>;
@@ -55,7 +77,10 @@ export interface ProxyIdentity {
   readonly caData: string;
 }
 
-export async function proxyIdentity(folder: string): Promise<ProxyIdentity> {
+/** Files go to a folder of this name below `dir`. */
+export async function proxyIdentity(dir: string, name: string): Promise<ProxyIdentity> {
+  const folder = join(dir, name);
+  await mkdir(folder, { recursive: true });
   const files = await writeCertificates(folder, ["127.0.0.1"]);
   const [key, cert, caData] = await Promise.all(
     [files.serverKey, files.serverCert, files.caCert].map((path) => readFile(path, "utf8")),
@@ -76,6 +101,7 @@ export async function startFaultProxy(
   });
   const sockets = new Set<Duplex>();
   let interceptor: Interceptor | undefined;
+  let watchInterceptor: WatchInterceptor | undefined;
   let isCut = false;
 
   async function forward(request: IncomingMessage, body: Buffer): Promise<ApiAnswer> {
@@ -108,9 +134,47 @@ export async function startFaultProxy(
     await pipeline(answer.body, response, { signal: left.signal });
   }
 
+  async function interceptedStream(
+    intercept: WatchInterceptor,
+    call: ApiCall,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const left = new AbortController();
+    response.once("close", () => left.abort());
+    const open = async () => {
+      const answer = await upstream.request({
+        origin: target.server,
+        path: request.url ?? "/",
+        method: "GET",
+        headers: endToEnd(request.rawHeaders),
+        signal: left.signal,
+      });
+      return linesOf(answer.body);
+    };
+    const outcome = await intercept(call, open);
+    if ("status" in outcome) return send(outcome, request, response);
+    response.writeHead(200, { "content-type": "application/json" });
+    response.flushHeaders();
+    for await (const line of outcome) {
+      if (response.destroyed) return;
+      response.write(typeof line === "string" ? `${line}\n` : line.torn);
+    }
+    response.end();
+  }
+
+  async function send(answer: ApiAnswer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, headers, body, cutAt } = answer;
+    if (cutAt === undefined) {
+      response.writeHead(status, [...headers]).end(body);
+      return;
+    }
+    response.writeHead(status, [...headers, "content-length", String(body.byteLength)]);
+    response.write(body.subarray(0, cutAt), () => request.socket.destroy());
+  }
+
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", target.server);
-    if (url.searchParams.get("watch") === "1") return stream(request, response);
     const body = await readAll(request);
     if (isCut) throw new Error("cut");
     const call: ApiCall = {
@@ -119,10 +183,14 @@ export async function startFaultProxy(
       query: url.searchParams,
       body: body.toString("utf8"),
     };
-    const send = () => forward(request, body);
-    const answer = await (interceptor === undefined ? send() : interceptor(call, send));
+    if (url.searchParams.get("watch") === "1") {
+      if (watchInterceptor === undefined) return stream(request, response);
+      return interceptedStream(watchInterceptor, call, request, response);
+    }
+    const pass = () => forward(request, body);
+    const answer = await (interceptor === undefined ? pass() : interceptor(call, pass));
     if (answer === CONNECTION_LOST || isCut) throw new Error(CONNECTION_LOST);
-    response.writeHead(answer.status, [...answer.headers]).end(answer.body);
+    await send(answer, request, response);
   }
 
   const listener = createServer({ key: identity.key, cert: identity.cert }, (request, response) => {
@@ -140,6 +208,8 @@ export async function startFaultProxy(
     server: `https://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     caData: identity.caData,
     intercept: (next) => (interceptor = next),
+    interceptWatches: (next) => (watchInterceptor = next),
+    hangUp,
     cut() {
       isCut = true;
       hangUp();
@@ -156,6 +226,23 @@ export async function startFaultProxy(
 /** A JSON answer of our own making. */
 export function jsonAnswer(status: number, body: unknown): ApiAnswer {
   return { status, headers: ["content-type", "application/json"], body: Buffer.from(JSON.stringify(body)) };
+}
+
+/** `{code, reason}` as the API server says it. */
+export function statusAnswer(
+  code: number,
+  reason: string,
+  headers: readonly string[] = [],
+  details: object = {},
+): ApiAnswer {
+  const status = { kind: "Status", apiVersion: "v1", status: "Failure", message: "made by a test" };
+  const answer = jsonAnswer(code, { ...status, reason, code, details });
+  return { ...answer, headers: [...answer.headers, ...headers] };
+}
+
+async function* linesOf(body: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const splitter = createLineSplitter();
+  for await (const chunk of body) yield* splitter.push(chunk as Uint8Array);
 }
 
 function listening(server: Server): Promise<void> {
