@@ -1,5 +1,6 @@
 import { abortable, linkAbort, type LinkedAbort } from "./abort.ts";
 import type { Clock } from "./clock.ts";
+import { KubeError } from "./errors.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
 /** What a reconcile wants next: nothing until the next change, or another look after a time. */
@@ -133,7 +134,9 @@ function settle(options: ControllerOptions, key: string, priority: number, outco
   const { queue, signal } = options;
   if ("failed" in outcome) {
     if (signal.aborted) return;
-    queue.addRateLimited(key, { priority });
+    // A server that says when to come back is not asked before.
+    const atLeastMs = outcome.failed instanceof KubeError ? outcome.failed.retryAfterMs : undefined;
+    queue.addRateLimited(key, { priority, atLeastMs });
     report(options, key, outcome.failed);
     return;
   }

@@ -163,6 +163,12 @@ describe("transport", () => {
     expect(server.requests).toHaveLength(5);
   });
 
+  it("repeats even a create when flow control turned it away", async () => {
+    server.script(status(429, "TooManyRequests", "slow down", { "retry-after": "1" }), json(201, { ok: 1 }));
+    expect(await outcome(transport.request(post()))).toEqual({ ok: 1 });
+    expect(server.requests).toHaveLength(2);
+  });
+
   it.each([429, 500, 503])("does not repeat a create after %d", async (code) => {
     server.script(status(code, "", "no"));
     const error = await outcome(transport.request(post()));

@@ -279,7 +279,11 @@ async function* streamBody(
 function mayResend(request: TransportRequest, failure: KubeError): boolean {
   if (!failure.retryable) return false;
   return (
-    request.idempotent || failure.reason === "ConnectionFailed" || failure.reason === "CredentialsFailed"
+    request.idempotent ||
+    // Turned away by the server's flow control, which says when to come back, before anything was done.
+    (failure.code === 429 && failure.retryAfterMs !== undefined) ||
+    failure.reason === "ConnectionFailed" ||
+    failure.reason === "CredentialsFailed"
   );
 }
 

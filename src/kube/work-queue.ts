@@ -37,8 +37,11 @@ export interface WorkQueueOptions {
  */
 export interface WorkQueue {
   add(key: string, options?: AddOptions): void;
-  /** Adds after the key's backoff, which grows with every call until `forget`. */
-  addRateLimited(key: string, options?: { readonly priority?: number | undefined }): void;
+  /** Adds after the key's backoff, which grows with every call until `forget`, and not before `atLeastMs`. */
+  addRateLimited(
+    key: string,
+    options?: { readonly priority?: number | undefined; readonly atLeastMs?: number | undefined },
+  ): void;
   /** Ends the key's backoff. */
   forget(key: string): void;
   /** Failures in a row of a key. */
@@ -222,11 +225,11 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   return {
     add,
-    addRateLimited(key, { priority } = {}) {
+    addRateLimited(key, { priority, atLeastMs = 0 } = {}) {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
       hooks.onRetry?.();
-      add(key, { priority, afterMs: backoffDelay(count, backoff, random) });
+      add(key, { priority, afterMs: Math.max(atLeastMs, backoffDelay(count, backoff, random)) });
     },
     forget: (key) => void failures.delete(key),
     retries: (key) => failures.get(key) ?? 0,
