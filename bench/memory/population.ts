@@ -121,7 +121,7 @@ async function addDeployment(
         spec: {
           replicas: number === newest ? replicas : 0,
           selector: { matchLabels: labels },
-          template: { ...template, metadata: { labels } },
+          template: { ...template, metadata: { ...template.metadata, labels } },
         },
       },
       { signal },
@@ -170,7 +170,7 @@ function templateOf(app: string, version: number): PodTemplateSpec {
           volumeMounts: [{ name: "config", mountPath: "/etc/app" }],
         },
       ],
-      volumes: [{ name: "config", configMap: { name: `${app}-config` } }],
+      volumes: [{ name: "config", emptyDir: {} }],
     },
   };
 }

@@ -24,38 +24,43 @@ export interface KubeLab {
   stop(): Promise<void>;
 }
 
+/** A client of this process for one identity, by its token. The transport must be closed. */
+export function openClient(
+  server: { readonly server: string; readonly caData: string },
+  token: string,
+  more: Partial<TransportOptions> = {},
+): { readonly transport: Transport; readonly client: KubeClient } {
+  const clock = systemClock();
+  const transport = createTransport({
+    credentials: staticCredentials({ server: server.server, caData: server.caData, token }),
+    clock,
+    random: Math.random,
+    userAgent: "kube-lab",
+    ...more,
+  });
+  return { transport, client: createKubeClient({ transport, clock }) };
+}
+
 export async function startKubeLab(options: ControlPlaneOptions = {}): Promise<KubeLab> {
   const plane = await startControlPlane({ controllerManager: false, ...options });
-  const clock = systemClock();
   let identity: ProxyIdentity | undefined;
   const closing: (() => Promise<void>)[] = [];
-  function openAt(
-    server: { readonly server: string; readonly caData: string },
-    token: string,
-    more: Partial<TransportOptions> = {},
-  ): Transport {
-    const transport = createTransport({
-      credentials: staticCredentials({ server: server.server, caData: server.caData, token }),
-      clock,
-      random: Math.random,
-      userAgent: "kube-lab",
-      ...more,
-    });
-    closing.push(() => transport.close());
-    return transport;
-  }
-  const transport = openAt(plane, plane.adminToken);
-  const client = createKubeClient({ transport, clock });
+  const open: typeof openClient = (...args) => {
+    const opened = openClient(...args);
+    closing.push(() => opened.transport.close());
+    return opened;
+  };
+  const { transport, client } = open(plane, plane.adminToken);
   return {
     plane,
     transport,
     client,
-    open: (token) => openAt(plane, token),
+    open: (token) => open(plane, token).transport,
     async behindProxy(more) {
       identity ??= await proxyIdentity(plane.dir, "proxy");
       const proxy = await startFaultProxy(plane, identity);
       closing.push(() => proxy.close());
-      return { proxy, client: createKubeClient({ transport: openAt(proxy, plane.adminToken, more), clock }) };
+      return { proxy, client: open(proxy, plane.adminToken, more).client };
     },
     async namespace(name) {
       await client.create(namespaceType, { metadata: { name } }, { signal: new AbortController().signal });

@@ -58,8 +58,8 @@ export interface Shop {
   /** Makes a request whose step goes to `to`; other fields of the spec may be given or overwritten. */
   ask(request: string, to?: PartialSpec, spec?: PartialSpec, name?: string): Promise<RollbackRequest>;
   request(request: string): Promise<RollbackRequest>;
-  /** The request once it has ended and let go. */
-  ended(request: string): Promise<RollbackRequest>;
+  /** The request once it has ended and let go; within 20 s by default. */
+  ended(request: string, withinMs?: number): Promise<RollbackRequest>;
   reaches(request: string, phase: string): Promise<RollbackRequest>;
   annotate(request: string, annotations: Readonly<Record<string, string>>): Promise<void>;
   remove(request: string): Promise<void>;
@@ -190,12 +190,13 @@ export async function openShop(
         { signal },
       );
     },
-    ended: (name) =>
+    ended: (name, withinMs) =>
       until(
         `RollbackRequest ${name} ends`,
         () => request(name),
         ({ status, metadata }) =>
           FINAL.includes(status?.phase ?? "") && (metadata.finalizers ?? []).length === 0,
+        withinMs,
       ),
     reaches: (name, phase) =>
       until(
