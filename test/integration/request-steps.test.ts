@@ -276,29 +276,6 @@ describe("a request of several steps", () => {
     });
   }
 
-  async function refusesWhatAnAutoscalerOwns(): Promise<void> {
-    const shop = await openBoth("autoscaled");
-    await world.kubectl(["autoscale", "deployment/worker", "--min=2", "--max=5", "-n", shop.namespace]);
-
-    await shop.ask("more", undefined, stepsOf({ site: workload("web"), more: scale("worker", 3) }));
-    const refused = await shop.ended("more");
-    expect(readyOf(refused)).toMatchObject({
-      reason: "TargetOwned",
-      message: expect.stringMatching(/step more: .*HorizontalPodAutoscaler worker.*minReplicas \(2\)/),
-    });
-    expect(await writes(shop)).toEqual([]);
-
-    await shop.ask("stop", undefined, stepsOf({ stop: scale("worker", 0) }));
-    const stopped = await shop.ended("stop");
-    expect(stopped.status).toMatchObject({ phase: "Succeeded", conditions: expect.anything() });
-    expect(readyOf(stopped).message).toBe("scaled to 0 replicas; no check was asked for");
-    expect(stopped.status?.plan?.steps[0]?.warnings).toEqual([expect.stringContaining("stands still")]);
-    await shop.ask("start", undefined, stepsOf({ start: scale("worker", 1) }));
-    const started = await shop.ended("start");
-    expect(started.status?.phase).toBe("Succeeded");
-    expect(started.status?.plan?.steps[0]?.warnings).toEqual([expect.stringContaining("takes over")]);
-  }
-
   /** Opposite orders at the same time, several times over: whoever comes second finds another world. */
   async function neverInterleaved(): Promise<void> {
     const pairs = await Promise.all(["pair-a", "pair-b", "pair-c"].map(openBoth));
@@ -375,7 +352,6 @@ describe("a request of several steps", () => {
       "aborts between steps": abortedBetween,
       "ends when all of it takes too long": overTheDeadline,
       "skips steps that have nothing to do": skipsIdleSteps,
-      "leaves to an autoscaler what is the autoscaler's": refusesWhatAnAutoscalerOwns,
       "takes all its locks or none: no deadlock, never interleaved": neverInterleaved,
       "that undoes an undo restores the version and marks nothing": undoesAnUndo,
     },

@@ -5,7 +5,7 @@ import { conditionOf, PLAN, requestOf, revisionOf, TIMELINE } from "../testing/r
 import { createProgressPrinter, progressOf } from "./progress.ts";
 import { statusText } from "./status-text.ts";
 import { coloursOf } from "../output/colours.ts";
-import { versionOf, versionsOf } from "./wording.ts";
+import { endsOf, planTexts, versionOf, versionsOf } from "./wording.ts";
 
 const NOW = Date.parse("2026-06-01T10:03:00Z");
 const { accepted, applied, completed } = TIMELINE;
@@ -170,6 +170,28 @@ describe("versions", () => {
     expect(versionsOf(revisionOf(2, "web:v2", "proxy:v9"), revisionOf(1, "web:v1", "proxy:v9"))).toEqual([
       "v2",
       "v1",
+    ]);
+  });
+
+  it("are shown with replicas and restarts, each step by its name", () => {
+    const step = { digest: "d", action: "a", object: "Deployment/web", changes: [], warnings: [] };
+    const steps = [
+      { ...step, name: "stop", from: { replicas: 2 }, to: { replicas: 0 } },
+      { ...step, name: "site", from: revisionOf(2, "web:v2"), to: revisionOf(1, "web:v1") },
+      { ...step, name: "fresh", from: revisionOf(1, "web:v1"), to: { restartedAt: "2026-01-01T00:00:00Z" } },
+      { ...step, name: "start", nothingToDo: "it runs" },
+    ];
+
+    expect(planTexts(steps, undefined, 0)).toEqual([
+      "1. stop    Deployment/web   2 replicas -> 0 replicas",
+      "2. site    Deployment/web   revision 2 (v2) -> revision 1 (v1)",
+      "3. fresh   Deployment/web   revision 1 (v1) -> restarted",
+      "4. start   Deployment/web   nothing to do: it runs",
+    ]);
+    expect(endsOf({ replicas: 1 }, { replicas: 0 })).toEqual(["1 replica", "0 replicas"]);
+    expect(endsOf(revisionOf(1, "web:v1"), { restartedAt: "2026-01-01T00:00:00Z" })).toEqual([
+      "v1",
+      "restarted",
     ]);
   });
 

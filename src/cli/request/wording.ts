@@ -41,8 +41,7 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
 /** How both ends of a step read in a line of the history. */
 export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
   if (to.replicas !== undefined) return [replicasText(from), replicasText(to)];
-  const [before, after] = versionsOf(from, to);
-  return to.restartedAt === undefined ? [before, after] : [before, "restarted"];
+  return to.restartedAt === undefined ? versionsOf(from, to) : [versionsOf(from, from)[0], "restarted"];
 }
 
 function replicasText({ replicas = 0 }: StepEnd): string {
