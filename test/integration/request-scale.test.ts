@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from "@jest/globals";
 import { readAudit } from "../cluster/audit.ts";
 import { inParallel } from "../support/in-parallel.ts";
-import { openShop, readyOf, type PartialSpec, type Shop } from "../support/shop.ts";
+import { container, openShop, readyOf, type PartialSpec, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
 
 const START_MS = 90_000;
@@ -55,7 +55,7 @@ const stepsOf = (steps: Readonly<Record<string, PartialSpec>>) => ({
   steps: Object.entries(steps).map(([name, step]) => ({ name, ...step })),
 });
 
-describe("a step that scales", () => {
+describe("a step that scales or restarts", () => {
   let world: World;
 
   beforeAll(async () => {
@@ -166,8 +166,45 @@ describe("a step that scales", () => {
     });
   }
 
+  /** What would be undone, would do nothing, or would leave no pod that can start. */
+  async function refusesWhatWouldNotHold(): Promise<void> {
+    const shop = await open("refused");
+    const configMapRef = { name: "settings" };
+    await world.kubectl(["create", "configmap", "settings", "-n", shop.namespace]);
+    await Promise.all([
+      shop.open("paused").then(() => shop.edit([{ op: "add", path: "/spec/paused", value: true }], "paused")),
+      shop.open("owned", {
+        metadata: { annotations: { "argocd.argoproj.io/tracking-id": "app:apps/Deployment:refused/owned" } },
+      }),
+      shop.open("needy", { template: container({ envFrom: [{ configMapRef }] }) }),
+    ]);
+    await world.kubectl(["delete", "configmap", "settings", "-n", shop.namespace]);
+    const cases = [
+      ["paused", restart("paused"), "Paused", "kubectl rollout resume deployment/paused"],
+      ["owned-restart", restart("owned"), "TargetOwned", "managed by Argo CD Application app"],
+      ["owned-scale", scale("owned", 0), "TargetOwned", "managed by Argo CD Application app"],
+      ["needy", restart("needy"), "DependencyMissing", "its pods need ConfigMap settings (container app)"],
+      ["gone-restart", restart("gone"), "TargetNotFound", "Deployment/gone does not exist"],
+      ["gone-scale", scale("gone", 0), "TargetNotFound", "Deployment/gone does not exist"],
+    ] as const;
+    await Promise.all(
+      cases.map(async ([name, step, reason, words]) => {
+        await shop.ask(name, undefined, stepsOf({ only: step }));
+        const ended = await shop.ended(name);
+        expect({ name, phase: ended.status?.phase, ...readyOf(ended) }).toEqual({
+          name,
+          phase: "Failed",
+          reason,
+          message: expect.stringContaining(words),
+        });
+      }),
+    );
+    expect(await writes(shop)).toEqual([]);
+  }
+
   inParallel(
     {
+      "refuses what would not hold": refusesWhatWouldNotHold,
       "leaves to an autoscaler what is the autoscaler's": refusesWhatAnAutoscalerOwns,
       "leaves to KEDA what is KEDA's, unless it is paused": refusesWhatKedaOwns,
       "says what it had no right to look at, and which rights it lacks": saysWhatStayedUnchecked,
