@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { ControlPlane } from "../cluster/control-plane.ts";
 import { startControlPlane } from "../cluster/control-plane.ts";
+import { kstatusOf, type ConditionedObject } from "../support/kstatus.ts";
 import { kubectlFor, type Kubectl } from "../support/kubectl.ts";
 import { installOperator } from "../support/operator-process.ts";
 
