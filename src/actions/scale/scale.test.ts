@@ -10,7 +10,7 @@ import { scaleAction } from "./index.ts";
 import type { ScalePlan } from "./plan.ts";
 
 const signal = new AbortController().signal;
-const action = scaleAction({ stuckAfterMs: 10_000 });
+const action = scaleAction({ stuckAfterMs: () => 10_000 });
 const metadata = {
   name: "web",
   namespace: "shop",
@@ -108,6 +108,7 @@ function plan(of: World, replicas: number, known: Partial<PlanContext> = {}): Pr
       from: undefined,
       earlier: undefined,
       expectedPodTemplateHash: undefined,
+      allowedImages: [],
       automatic: false,
       now: 0,
       signal,
@@ -128,6 +129,7 @@ const context = ({ client }: World) => ({
   signal,
   now: 0,
   appliedAt: 0,
+  soak: { key: "", restored: [], signals: [] },
 });
 const earlier = (replicas: number, done: boolean): EarlierSteps => ({ end: { replicas }, done });
 
