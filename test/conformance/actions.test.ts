@@ -31,6 +31,7 @@ const signal = new AbortController().signal;
 
 describe("the conformance of actions", () => {
   let world: World;
+  const tried = new Set<string>();
 
   beforeAll(async () => {
     world = await startWorld();
@@ -41,7 +42,7 @@ describe("the conformance of actions", () => {
   }, START_MS);
 
   it("is asked of every action that the operator has", () => {
-    expect(Object.keys(CASES).toSorted()).toEqual(Object.keys(ACTIONS).toSorted());
+    expect([...tried].toSorted()).toEqual(Object.keys(ACTIONS).toSorted());
     for (const rows of Object.values(CASES)) expect(rows).not.toEqual([]);
   });
 
@@ -53,6 +54,7 @@ describe("the conformance of actions", () => {
     action: Action<Spec, Plan>,
     rows: readonly ActionCase<Spec>[],
   ): void {
+    tried.add(action.kind);
     describe.each(rows.map((row, index) => ({ row, index, title: row.title })))(
       `${action.kind}: $title`,
       ({ row, index }) => {

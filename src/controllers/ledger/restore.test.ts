@@ -61,7 +61,6 @@ describe("restoreFromJournal", () => {
         { replicaSetUid: "rs-2", podTemplateHash: "h2", revision: 2, at: AT, request: "undo", reason: "5xx" },
       ],
       releases: [
-        { targetUid: "t", replicaSetUid: "rs-1", podTemplateHash: "h1", revision: 1 },
         {
           targetUid: "t",
           replicaSetUid: "rs-1",

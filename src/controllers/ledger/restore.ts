@@ -2,6 +2,7 @@ import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-le
 import { revisionOf } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { recordExecuted, recordRollback } from "./changes.ts";
+import { formerNumber } from "./former-number.ts";
 
 /**
  * The ledger with what a request did, where somebody deleted the ledger while the request ran: its journal holds all of
@@ -16,7 +17,7 @@ export function restoreFromJournal(ledger: RollbackLedgerSpec, request: Rollback
   const { name, uid } = metadata;
   const known = recordExecuted(ledger, { name, uid, specDigest, at: began, outcome: "Started" });
   const decided = { ...known, automatic: [...known.automatic, ...automaticOf(request)] };
-  const rollback = rollbackOf(request, `${ledger.target.kind}/${ledger.target.name}`);
+  const rollback = rollbackOf(request, ledger.target);
   if (rollback === undefined) return decided;
   return recordRollback(decided, {
     ...rollback,
@@ -25,8 +26,9 @@ export function restoreFromJournal(ledger: RollbackLedgerSpec, request: Rollback
   });
 }
 
-/** What the step that rolls `object` back has done, as far as it is known. */
-function rollbackOf({ status }: RollbackRequest, object: string) {
+/** What the step that rolls the target back has done, as far as it is known. */
+function rollbackOf({ status }: RollbackRequest, target: RollbackLedgerSpec["target"]) {
+  const object = `${target.kind}/${target.name}`;
   const index = status?.plan?.steps.findIndex((each) => each.action === "workload" && each.object === object);
   if (index === undefined) return undefined;
   const [plan, step] = [status?.plan?.steps[index], status?.steps?.[index]];
@@ -35,7 +37,7 @@ function rollbackOf({ status }: RollbackRequest, object: string) {
   if (plan?.objectUid === undefined || from === undefined || after === undefined || at === undefined) {
     return undefined;
   }
-  return { targetUid: plan.objectUid, from, after, formerly: plan.to?.revision, at };
+  return { targetUid: plan.objectUid, from, after, ...formerNumber(target, plan.to), at };
 }
 
 /** The decision behind an automatic request: cool-down and budget count it. */

@@ -2,6 +2,7 @@ import type { Advance, ApplyResult, Progress } from "../../actions/action.ts";
 import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
+import { formerNumber } from "../ledger/former-number.ts";
 import { changeLedger, targetHash } from "../ledger/ledger.ts";
 import { changedSteps, journalOf, openStep } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -152,7 +153,7 @@ async function recordRelease(
         targetUid: objectUid ?? "",
         from: left,
         after: made,
-        formerly: planned.to?.revision,
+        ...formerNumber(target, planned.to),
         at,
         request: request.metadata.name,
         reason: request.spec.reason || "rolled back by request",

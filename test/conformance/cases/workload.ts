@@ -1,8 +1,12 @@
 import type { WorkloadSpec } from "../../../src/actions/workload/index.ts";
 import type { Deployment } from "../../../src/kube/well-known.ts";
+import type { StatefulSet } from "../../../src/kube/workload-types.ts";
+import { setsOf } from "../../support/sets.ts";
 import { imageOf } from "../../support/shop.ts";
-import type { ActionCase } from "../action-case.ts";
-import { restartByKubectl, setImage } from "./foreign.ts";
+import type { ActionCase, Stage } from "../action-case.ts";
+import { restartByKubectl, setImage, setImageOfStatefulSet } from "./foreign.ts";
+
+const statefulSets = ({ world, shop }: Stage) => setsOf(world, shop, "StatefulSet");
 
 export const workloadCases: readonly ActionCase<WorkloadSpec>[] = [
   {
@@ -15,6 +19,22 @@ export const workloadCases: readonly ActionCase<WorkloadSpec>[] = [
     live: ({ shop }, name) => shop.live(name),
     part: (object) => (object as Deployment).spec.template,
     hasArrived: (object) => imageOf(object as Deployment) === "web:v1",
-    foreignChanges: { "another release": setImage, "a restart": restartByKubectl },
+    foreignChanges: { "another release": setImage, "a restart": restartByKubectl("deployment") },
+  },
+  {
+    title: "StatefulSet",
+    async open(stage, name) {
+      await statefulSets(stage).open(name);
+      await statefulSets(stage).release("web:v2", name);
+      await statefulSets(stage).settled(name);
+      return { kind: "StatefulSet", name, to: { strategy: "Previous" } };
+    },
+    live: (stage, name) => statefulSets(stage).live(name),
+    part: (object) => (object as StatefulSet).spec.template,
+    hasArrived: (object) => (object as StatefulSet).spec.template.spec?.containers[0]?.image === "web:v1",
+    foreignChanges: {
+      "another release": setImageOfStatefulSet,
+      "a restart": restartByKubectl("statefulset"),
+    },
   },
 ];
