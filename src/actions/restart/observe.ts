@@ -6,6 +6,7 @@ import { rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import type { ApplyContext, Progress } from "../action.ts";
+import { superseded } from "../results.ts";
 import type { RestartEnd, RestartPlan } from "./plan.ts";
 import { restartedAt, templateDigest } from "./template-identity.ts";
 
@@ -43,8 +44,4 @@ export async function observeRestart(
   }
   const words = [state.message, ...complaints.slice(0, 3).map(({ text }) => text)];
   return { kind: "InProgress", message: words.join("; "), pollAfterMs: POLL_MS, after };
-}
-
-function superseded(message: string): Progress {
-  return { kind: "Superseded", message };
 }

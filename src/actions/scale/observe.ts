@@ -4,6 +4,7 @@ import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { selectorText } from "../../workloads/read-workload.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import type { ApplyContext, Progress } from "../action.ts";
+import { superseded } from "../results.ts";
 import { autoscalersOf, isMovedByHpa } from "./autoscalers.ts";
 import type { ScalePlan } from "./plan.ts";
 import { parseObject, readTarget, type ScaleTarget } from "./target.ts";
@@ -86,8 +87,4 @@ async function podsOf(
 
 function inProgress(message: string, after: { readonly replicas: number }): Progress {
   return { kind: "InProgress", message, pollAfterMs: POLL_MS, after };
-}
-
-function superseded(message: string): Progress {
-  return { kind: "Superseded", message };
 }

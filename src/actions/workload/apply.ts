@@ -1,57 +1,33 @@
-import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import { withImage } from "../../workloads/containers.ts";
 import { readRevisions, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision } from "../../workloads/revisions.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
-import { destinationOf, type Destination } from "./destination.ts";
+import { writeGuarded, type ReadyToWrite } from "../guarded-write.ts";
+import { superseded } from "../results.ts";
+import { destinationOf } from "./destination.ts";
 import { patchFor } from "./patch.ts";
 import type { WorkloadPlan } from "./plan.ts";
 import { templateDigest } from "./template-digest.ts";
-
-/** How often a failed `test` is looked at again before it counts as a refusal of the server. */
-const MAX_TRIES = 3;
 
 /**
  * Puts the template of `plan.to` in place if `plan.from` is still live. Derives the change again from uncached
  * reads: content never comes from the plan. Safe to repeat at any time.
  */
-export async function applyWorkload(plan: WorkloadPlan, context: ApplyContext): Promise<ApplyResult> {
+export function applyWorkload(plan: WorkloadPlan, context: ApplyContext): Promise<ApplyResult> {
   const key = parseWorkloadTitle(plan.object, context.namespace);
   const names = [plan.from.name, plan.to.name].filter((name) => name !== undefined);
-  let refusal = "";
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const workload = await readRevisions(context.executor, key, names, context.signal);
-    const state = stateOf(plan, workload);
-    if (state.kind !== "Ready") return state;
-    try {
-      await patchFor(state.workload, state.to).send(context.executor, context.signal, false);
-      return { kind: "Applied", alreadyThere: false };
-    } catch (error) {
-      // Admission or a right that was taken away since the plan; asking again would not help.
-      if (isForbidden(error)) return refusedByServer(errorMessage(error));
-      // 422 is a failed test or an invalid object; the two look alike, so look at the world again.
-      if (!isInvalid(error) && !isNotFound(error)) throw error;
-      refusal = errorMessage(error);
-    }
-  }
-  return refusedByServer(refusal);
+  return writeGuarded(async () =>
+    stateOf(plan, await readRevisions(context.executor, key, names, context.signal), context),
+  );
 }
 
-function refusedByServer(words: string): ApplyResult {
-  return { kind: "Refused", reason: "StepFailed", message: `the API server refused the change: ${words}` };
-}
-
-type State =
-  | ApplyResult
-  | {
-      readonly kind: "Ready";
-      readonly workload: Workload;
-      readonly to: Pick<Destination, "template" | "changeCause">;
-    };
-
-function stateOf(plan: WorkloadPlan, workload: Workload | undefined): State {
+function stateOf(
+  plan: WorkloadPlan,
+  workload: Workload | undefined,
+  { executor, signal }: ApplyContext,
+): ApplyResult | ReadyToWrite {
   if (workload === undefined) return superseded(`${plan.object} is gone`);
   const { object, revisions } = workload;
   if (object.metadata.uid !== plan.objectUid) {
@@ -79,7 +55,7 @@ function stateOf(plan: WorkloadPlan, workload: Workload | undefined): State {
   if (workload.kind === "Deployment" && workload.object.spec.paused === true) {
     return { kind: "Refused", reason: "Paused", message: `${plan.object} was paused between plan and act` };
   }
-  return { kind: "Ready", workload, to };
+  return { kind: "Ready", send: () => patchFor(workload, to).send(executor, signal, false) };
 }
 
 /** A pinned image is put into the template that is live now; `from` being live is checked after this. */
@@ -93,8 +69,4 @@ function destination({ to }: WorkloadPlan, { object, revisions }: Workload) {
     template: withImage(object.spec.template, container, image),
     changeCause: revision?.changeCause ?? liveRevision(object, revisions)?.changeCause,
   };
-}
-
-function superseded(message: string): ApplyResult {
-  return { kind: "Superseded", message };
 }

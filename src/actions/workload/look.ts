@@ -4,6 +4,7 @@ import { isObserved } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import type { ApplyContext } from "../action.ts";
+import { superseded } from "../results.ts";
 import type { WorkloadPlan } from "./plan.ts";
 import { templateDigest } from "./template-digest.ts";
 
@@ -51,8 +52,4 @@ export async function lookAt(plan: WorkloadPlan, context: ApplyContext): Promise
 function numbered(plan: WorkloadPlan, workload: Workload, live: Revision | undefined): Revision | undefined {
   if (live === undefined || !isObserved(workload.object)) return undefined;
   return workload.kind === "Deployment" || live.revision > plan.from.revision ? live : undefined;
-}
-
-function superseded(message: string): Look {
-  return { kind: "Superseded", message };
 }

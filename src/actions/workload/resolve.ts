@@ -7,6 +7,7 @@ import { isObserved } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { workloadTitle, type WorkloadKey } from "../../workloads/workload.ts";
 import type { PlanContext } from "../action.ts";
+import { superseded } from "../results.ts";
 import { chooseRevision } from "./choose.ts";
 import { choosePin, destinationOf, type Destination } from "./destination.ts";
 import { patchStillApplies } from "./patch.ts";
@@ -142,10 +143,6 @@ function changedSinceAccepted(
 
 function refused(reason: string, message: string): Unresolved {
   return { kind: "Refused", reason, message };
-}
-
-function superseded(message: string): Unresolved {
-  return { kind: "Superseded", message };
 }
 
 function pending(message: string): Unresolved {
