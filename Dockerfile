@@ -13,7 +13,7 @@ FROM gcr.io/distroless/nodejs24-debian13:nonroot
 COPY --from=build /src/dist/rollback-operator.mjs /app/rollback-operator.mjs
 COPY --from=build /src/dist/rollback-operator /app/rollback-operator
 COPY LICENSE /app/LICENSE
-# What these save: docs/decisions/0009-memory.md. bin/rollback-operator has the same.
+# What these save: docs/decisions/0011-memory.md. bin/rollback-operator has the same.
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536
 USER 65532:65532
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--optimize-for-size", "/app/rollback-operator.mjs"]

@@ -13,7 +13,7 @@ await writeNodeImage(
       { path: "/app/rollback-operator", from: "dist/rollback-operator" },
       { path: "/app/LICENSE", from: "LICENSE", mode: 0o644 },
     ],
-    // What these save: docs/decisions/0009-memory.md. bin/rollback-operator has the same.
+    // What these save: docs/decisions/0011-memory.md. bin/rollback-operator has the same.
     env: { MALLOC_ARENA_MAX: "1", MALLOC_MMAP_THRESHOLD_: "65536" },
     entrypoint: [
       "/usr/bin/node",

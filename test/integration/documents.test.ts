@@ -77,6 +77,14 @@ describe("the documents", () => {
     expect(titles.filter((title) => !tests.includes(title))).toEqual([]);
   });
 
+  it("number the decisions in a row, in file names as in headings", () => {
+    const files = readdirSync("docs/decisions").toSorted();
+    const headings = files.map((file) => readFileSync(join("docs/decisions", file), "utf8").split(" ", 2)[1]);
+
+    expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, index) => index + 1));
+    expect(headings).toEqual(files.map((_, index) => `${index + 1}.`));
+  });
+
   it.each(PAGES)("%s leads only to places that are there", (page) => {
     const broken = linksOf(readFileSync(page, "utf8")).filter((link) => !leadsSomewhere(page, link));
 
