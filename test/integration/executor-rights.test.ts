@@ -2,19 +2,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
+import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
-import { configMapType, serviceAccountType } from "../../src/kube/well-known.ts";
+import { serviceAccountType } from "../../src/kube/well-known.ts";
+import { SCENARIOS } from "../support/executor-scenarios.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
-import {
-  container,
-  imageOf,
-  openShop,
-  podSpec,
-  readyOf,
-  roleBindingType,
-  roleType,
-  type Shop,
-} from "../support/shop.ts";
+import { addressOfThisMachine, startPodServer, type PodServer } from "../support/pod-server.ts";
+import { addNodes } from "../support/sets.ts";
+import { imageOf, openShop, readyOf, roleBindingType, roleType, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
 const START_MS = 90_000;
@@ -35,62 +30,36 @@ interface Grant {
   readonly verb: string;
 }
 
-/** What the holder of a Role does with it. `prepare` needs no right of the executor. */
-interface Scenario {
-  prepare(shop: Shop, world: World): Promise<void>;
-  ask(shop: Shop, request: string, dryRun: boolean): Promise<void>;
-  /** Throws unless the action did what it is for. */
-  prove(shop: Shop, ended: RollbackRequest): Promise<void>;
-}
-
-/** One for each file executor-ACTION.yaml; a new Role needs a line here, and a section in docs/rights.md. */
-const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  workload: {
-    async prepare(shop, world) {
-      const { namespace } = shop;
-      await world.client.create(
-        configMapType,
-        { metadata: { namespace, name: "settings" }, data: { a: "b" } },
-        { signal },
-      );
-      await world.client.create(serviceAccountType, { metadata: { namespace, name: "web" } }, { signal });
-      await world.kubectl(["apply", "-n", namespace, "-f", "-"], CLAIM);
-      // A first release that needs one of everything that the preflight looks for.
-      await shop.open("web", {
-        template: (template) =>
-          podSpec({
-            serviceAccountName: "web",
-            volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }],
-          })(container({ envFrom: [{ configMapRef: { name: "settings" } }] })(template)),
-      });
-      await shop.release("web:v2");
-    },
-    async ask(shop, request, dryRun) {
-      await shop.ask(request, { strategy: "LastKnownGood" }, { dryRun });
-    },
-    async prove(shop, ended) {
-      expect(readyOf(ended).reason).toBe("RolledBack");
-      expect(imageOf(await shop.live())).toBe("web:v1");
-    },
-  },
-};
-
 const ACTIONS = readdirSync(FOLDER)
   .map((file) => /^executor-(.+)\.yaml$/.exec(file)?.[1])
   .filter((action) => action !== undefined);
 
+const address = addressOfThisMachine();
+if (address === undefined) {
+  console.log("the Role of checks is not tried: this machine has no address but loopback");
+}
+
 describe("the Role of one action", () => {
   let world: World;
+  let pods: PodServer | undefined;
 
   beforeAll(async () => {
-    world = await startWorld();
+    world = await startWorld(address === undefined ? {} : { podIP: address });
+    pods = address === undefined ? undefined : await startPodServer(address);
+    pods?.answer("/health", (_, response) => response.end("OK\n"));
     await installOwnerCrds(world.kubectl);
+    await addNodes(world, ["node-1"]);
     await world.operator();
   }, START_MS);
 
   afterAll(async () => {
+    await pods?.stop();
     await world?.stop();
   }, START_MS);
+
+  async function openStage(namespace: string) {
+    return { world, shop: await openShop(world, namespace, { executor: false }), port: pods?.port };
+  }
 
   it("is installed, tried by a test and explained, for every action", () => {
     const { resources } = parse(readFileSync(join(FOLDER, "kustomization.yaml"), "utf8")) as {
@@ -109,48 +78,51 @@ describe("the Role of one action", () => {
     }
   });
 
-  describe.each(ACTIONS)("%s", (action) => {
-    const scenario = SCENARIOS[action]!;
+  for (const action of ACTIONS) {
+    const scenario = SCENARIOS[action];
+    const run = scenario?.asksPods === true && address === undefined ? describe.skip : describe;
 
-    it(
-      "is all that the action needs",
-      async () => {
-        const shop = await openShop(world, `only-${action}`, { executor: false });
-        await grant(world, shop.namespace, rulesOf(action));
-        await scenario.prepare(shop, world);
+    run(action, () => {
+      it(
+        "is all that the action needs",
+        async () => {
+          const stage = await openStage(`only-${action}`);
+          await grantAll(world, stage.shop.namespace, action);
+          await scenario?.prepare(stage);
 
-        await scenario.ask(shop, "act", false);
+          await ask(stage.shop, "act", action, false);
 
-        const ended = await shop.ended("act");
-        await scenario.prove(shop, ended);
-        expect(ended.status?.plan?.steps[0]?.warnings ?? []).not.toContainEqual(
-          expect.stringContaining("unchecked"),
-        );
-      },
-      TEST_MS,
-    );
+          const ended = await stage.shop.ended("act");
+          await scenario?.prove(stage, ended);
+          const warnings = ended.status?.plan?.steps.flatMap((step) => step.warnings);
+          expect(warnings).not.toContainEqual(expect.stringContaining("unchecked"));
+        },
+        TEST_MS,
+      );
 
-    it(
-      "holds nothing that is not used: without any one right the plan is refused, or says what stayed unchecked",
-      async () => {
-        const shop = await openShop(world, `less-${action}`, { executor: false });
-        const grants = grantsOf(rulesOf(action));
-        await grant(world, shop.namespace, rulesOf(action));
-        await scenario.prepare(shop, world);
-        for (const [index, without] of grants.entries()) {
-          await narrow(world, shop.namespace, without, grants);
-          const request = `without-${index}`;
-          await scenario.ask(shop, request, true);
-          const ended = await shop.ended(request);
-          expect([without, complaints(ended)]).toEqual([
-            without,
-            expect.arrayContaining([expect.stringMatching(patternOf(without))]),
-          ]);
-        }
-      },
-      TEST_MS * 2,
-    );
-  });
+      it(
+        "holds nothing that is not used: without any one right the plan is refused, or says what stayed unchecked",
+        async () => {
+          const stage = await openStage(`less-${action}`);
+          const { shop } = stage;
+          const grants = grantsOf(rulesOf(action));
+          await grantAll(world, shop.namespace, action);
+          await scenario?.prepare(stage);
+          for (const [index, without] of grants.entries()) {
+            await narrow(world, shop.namespace, action, without, grants);
+            const request = `without-${index}`;
+            await ask(shop, request, action, true);
+            const ended = await shop.ended(request);
+            expect([without, complaints(ended)]).toEqual([
+              without,
+              expect.arrayContaining([expect.stringMatching(patternOf(without))]),
+            ]);
+          }
+        },
+        TEST_MS * 2,
+      );
+    });
+  }
 
   it(
     "may be narrowed to one Deployment by its name",
@@ -159,7 +131,8 @@ describe("the Role of one action", () => {
       const rules = rulesOf("workload").map((rule) =>
         rule.resources.includes("deployments") ? { ...rule, resourceNames: ["web"] } : rule,
       );
-      await grant(world, shop.namespace, rules);
+      await addAccount(world, shop.namespace);
+      await grant(world, shop.namespace, "workload", rules);
       for (const name of ["web", "api"]) {
         await shop.open(name);
         await shop.release("web:v2", name);
@@ -194,37 +167,99 @@ function grantsOf(rules: readonly PolicyRule[]): readonly Grant[] {
   );
 }
 
-/** A ServiceAccount rollback-executor with these rules and no others. */
-async function grant(world: World, namespace: string, rules: readonly PolicyRule[]): Promise<void> {
-  const metadata = { namespace, name: "rollback-executor" };
-  await world.client.create(serviceAccountType, { metadata }, { signal });
-  await world.client.create(roleType, { metadata, rules }, { signal });
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name };
-  const subjects = [{ kind: "ServiceAccount", name: metadata.name, namespace }];
-  await world.client.create(roleBindingType, { metadata, roleRef, subjects }, { signal });
+async function ask(shop: Shop, request: string, action: string, dryRun: boolean): Promise<void> {
+  await shop.ask(request, undefined, { ...SCENARIOS[action]?.spec, dryRun });
+}
+
+/** Kinds that belong to no namespace are granted in the whole cluster. */
+const CLUSTER_WIDE = new Set(["cluster"]);
+
+const clusterRoleType = defineResource<KubeObject & { readonly rules: readonly PolicyRule[] }>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRole",
+  plural: "clusterroles",
+  namespaced: false,
+});
+
+const clusterRoleBindingType = defineResource<
+  KubeObject & { readonly roleRef: object; readonly subjects: readonly object[] }
+>({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRoleBinding",
+  plural: "clusterrolebindings",
+  namespaced: false,
+});
+
+/** The Role of the action, and of the Roles that it is used beside all that it does not give itself. */
+async function grantAll(world: World, namespace: string, action: string): Promise<void> {
+  await addAccount(world, namespace);
+  await grant(world, namespace, action, rulesOf(action));
+  const own = new Set(grantsOf(rulesOf(action)).map((each) => JSON.stringify(each)));
+  for (const other of SCENARIOS[action]?.beside ?? []) {
+    const rest = grantsOf(rulesOf(other)).filter((each) => !own.has(JSON.stringify(each)));
+    await grant(world, namespace, other, rest.map(ruleOf));
+  }
+}
+
+async function addAccount(world: World, namespace: string): Promise<void> {
+  await world.client.create(
+    serviceAccountType,
+    { metadata: { namespace, name: "rollback-executor" } },
+    { signal },
+  );
+}
+
+/** Gives ServiceAccount rollback-executor these rules. */
+async function grant(
+  world: World,
+  namespace: string,
+  action: string,
+  rules: readonly PolicyRule[],
+): Promise<void> {
+  const { client } = world;
+  const subjects = [{ kind: "ServiceAccount", name: "rollback-executor", namespace }];
+  const roleRef = (kind: string, name: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
+  if (CLUSTER_WIDE.has(action)) {
+    const metadata = { name: namespace };
+    await client.create(clusterRoleType, { metadata, rules }, { signal });
+    const binding = { metadata, roleRef: roleRef("ClusterRole", metadata.name), subjects };
+    await client.create(clusterRoleBindingType, binding, { signal });
+    return;
+  }
+  const metadata = { namespace, name: action };
+  await client.create(roleType, { metadata, rules }, { signal });
+  await client.create(roleBindingType, { metadata, roleRef: roleRef("Role", action), subjects }, { signal });
 }
 
 /** All grants but one, from the moment on when the API server's authorizer knows it. */
 async function narrow(
   world: World,
   namespace: string,
+  action: string,
   without: Grant,
   grants: readonly Grant[],
 ): Promise<void> {
-  const rules = grants
-    .filter((each) => each !== without)
-    .map(({ apiGroup, resource, verb }) => ({ apiGroups: [apiGroup], resources: [resource], verbs: [verb] }));
+  const rules = grants.filter((each) => each !== without).map(ruleOf);
   const change = { op: "replace", path: "/rules", value: rules } as const;
-  const key = { namespace, name: "rollback-executor" };
-  await world.client.patch(roleType, key, { kind: "json", operations: [change] }, { signal });
-  const executor = world.client.as(key);
-  const may = async ({ apiGroup: group, resource, verb }: Grant) =>
-    (await executor.canI({ namespace, group, resource, verb }, { signal })).allowed;
+  const isClusterWide = CLUSTER_WIDE.has(action);
+  const key = isClusterWide ? { namespace: "", name: namespace } : { namespace, name: action };
+  const patch = { kind: "json", operations: [change] } as const;
+  await world.client.patch<KubeObject>(isClusterWide ? clusterRoleType : roleType, key, patch, { signal });
+  const executor = world.client.as({ namespace, name: "rollback-executor" });
+  const may = async ({ apiGroup: group, resource: path, verb }: Grant) => {
+    const [resource = "", subresource] = path.split("/");
+    const what = { namespace, group, resource, verb, ...(subresource === undefined ? {} : { subresource }) };
+    return (await executor.canI(what, { signal })).allowed;
+  };
   await until(
     `the executor may do all but ${JSON.stringify(without)}`,
     async () => Promise.all(grants.map(may)),
     (answers) => answers.every((allowed, index) => allowed === (grants[index] !== without)),
   );
+}
+
+function ruleOf({ apiGroup, resource, verb }: Grant): PolicyRule {
+  return { apiGroups: [apiGroup], resources: [resource], verbs: [verb] };
 }
 
 /** What the request says of missing rights: its refusal, or the warnings of its plan. */
@@ -236,13 +271,9 @@ function complaints(request: RollbackRequest): readonly string[] {
 
 /** A refusal names verb and resource, a warning the resource or its kind. */
 function patternOf({ resource, verb }: Grant): RegExp {
-  const singular = resource.replace(/s$/, "");
-  return new RegExp(`may not .*\\b${verb} ${resource}|unchecked: no right to (read|list) ${singular}`, "i");
+  const singular = resource.replace(/(?<=ss)es$|s$/, "");
+  return new RegExp(
+    `may not .*\\b${verb} ${resource}\\b|unchecked: no right to (read|list) ${singular}`,
+    "i",
+  );
 }
-
-const CLAIM = JSON.stringify({
-  apiVersion: "v1",
-  kind: "PersistentVolumeClaim",
-  metadata: { name: "data" },
-  spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } },
-});

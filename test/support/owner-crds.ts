@@ -1,30 +1,31 @@
 import type { Kubectl } from "./kubectl.ts";
 
-/** Makes the kinds of Argo Rollouts and Flagger known to the API server, without their controllers. */
+/** Makes the kinds of Argo Rollouts, Flagger and KEDA known to the API server, without their controllers. */
 export async function installOwnerCrds(kubectl: Kubectl): Promise<void> {
   await kubectl(["apply", "-f", "-"], OWNER_CRDS);
-  const crds = ["crd/rollouts.argoproj.io", "crd/canaries.flagger.app"];
+  const crds = OWNER_KINDS.map(([group, , , plural]) => `crd/${plural}.${group}`);
   await kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...crds]);
 }
 
-/** As much of the two CRDs as is needed to store their objects. */
-const OWNER_CRDS = [
+const OWNER_KINDS = [
   ["argoproj.io", "v1alpha1", "Rollout", "rollouts"],
   ["flagger.app", "v1beta1", "Canary", "canaries"],
-]
-  .map(
-    ([group, version, kind, plural]) => `apiVersion: apiextensions.k8s.io/v1
+  ["keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"],
+] as const;
+
+/** As much of the CRDs as is needed to store their objects. */
+const OWNER_CRDS = OWNER_KINDS.map(
+  ([group, version, kind, plural]) => `apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: ${plural}.${group}}
 spec:
   group: ${group}
   scope: Namespaced
-  names: {kind: ${kind}, plural: ${plural}, singular: ${kind?.toLowerCase()}}
+  names: {kind: ${kind}, plural: ${plural}, singular: ${kind.toLowerCase()}}
   versions:
     - name: ${version}
       served: true
       storage: true
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `,
-  )
-  .join("---\n");
+).join("---\n");
