@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROLLBACK_POLICIES } from "../../src/kube/rollback-kinds.ts";
-import { readAudit, type AuditEvent } from "../../test/cluster/audit.ts";
 import { startExporter } from "../../test/support/exporter.ts";
 import type { OperatorProcess } from "../../test/support/operator-process.ts";
 import { heapAfterGc, INSPECTABLE, residentMemory } from "../../test/support/process-memory.ts";
 import { startPrometheus } from "../../test/support/prometheus.ts";
-import { OPERATOR_USER } from "../../test/support/shop.ts";
+import { idleCalls, summaryOf } from "../../test/support/silence.ts";
 import { startWorld, until, type World } from "../../test/support/world.ts";
 import { figure, progress, quantile } from "../figures.ts";
 import { populate, type Population } from "./population.ts";
@@ -96,7 +95,8 @@ async function look(
   await sleep(30_000);
   const audited = (await stat(world.controlPlane.auditLogPath)).size;
   const residents = await watchResident(operator, 60_000);
-  const writes = await writesSince(world.controlPlane.auditLogPath, audited);
+  const { writes, accessReviews } = await idleCalls(world.controlPlane.auditLogPath, audited);
+  for (const line of summaryOf(writes)) progress(`memory: ${name}: ${line}`);
   const { peak } = residentMemory(operator.pid);
   return [
     figure(`memory_${name}_rss_p50`, quantile(residents, 0.5), "MiB", goals.rss),
@@ -105,6 +105,7 @@ async function look(
     figure(`memory_${name}_heap_after_gc`, await heapAfterGc(operator), "MiB"),
     figure(`memory_${name}_start_to_ready`, readyMs, "ms", goals.ready),
     figure(`memory_${name}_writes_besides_the_lease_in_60s`, writes.length, "writes", 0),
+    figure(`memory_${name}_access_reviews_in_60s`, accessReviews.length, "questions"),
   ];
 }
 
@@ -128,14 +129,6 @@ async function watchResident(operator: OperatorProcess, forMs: number): Promise<
     seen.push(residentMemory(operator.pid).now);
   }
   return seen;
-}
-
-/** Of the operator, after this many bytes of the audit log. */
-async function writesSince(path: string, offset: number): Promise<readonly AuditEvent[]> {
-  const audit = await readAudit(path, offset);
-  return audit
-    .writes({ user: OPERATOR_USER, acceptedOnly: false })
-    .filter(({ objectRef }) => objectRef?.resource !== "leases" || objectRef.name !== "rollback-operator");
 }
 
 function scrapeConfig(address: string, namespaces: readonly string[]): string {

@@ -7,11 +7,11 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { figure, progress } from "../../bench/figures.ts";
-import { readAudit } from "../cluster/audit.ts";
 import { CONNECTION_LOST } from "../support/fault-proxy.ts";
 import { page, startFireLab } from "../support/fire-lab.ts";
 import { heapAfterGc, INSPECTABLE, residentMemory } from "../support/process-memory.ts";
-import { openShop, OPERATOR_USER } from "../support/shop.ts";
+import { openShop } from "../support/shop.ts";
+import { idleCalls, summaryOf } from "../support/silence.ts";
 import { until } from "../support/world.ts";
 
 const MINUTE_MS = 60_000;
@@ -89,11 +89,10 @@ try {
     heap.push({ hours: performance.now() / 3_600_000, mib: await heapAfterGc(standby) });
     progress(`soak: heap ${heap.at(-1)?.mib.toFixed(2)} MiB`);
   }
-  const audit = await readAudit(lab.world.controlPlane.auditLogPath, audited);
-  const writes = audit
-    .writes({ user: OPERATOR_USER, acceptedOnly: false })
-    .filter(({ objectRef }) => objectRef?.resource !== "leases" || objectRef.name !== "rollback-operator");
+  const { writes, accessReviews } = await idleCalls(lab.world.controlPlane.auditLogPath, audited);
+  for (const line of summaryOf(writes)) progress(`soak: ${line}`);
   report("soak_idle_writes_besides_the_lease", writes.length, "writes", 0);
+  report("soak_idle_access_reviews", accessReviews.length, "questions");
   // The first look pays for the inspector itself.
   report("soak_heap_slope", slope(heap.slice(1)), "MiB/h", 1);
   report("soak_idle_rss", residentMemory(standby.pid).now, "MiB");
