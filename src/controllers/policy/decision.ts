@@ -23,7 +23,8 @@ export interface DecisionContext {
   readonly target: TargetKey;
   readonly view: TargetView;
   readonly ledger: RollbackLedgerSpec | undefined;
-  readonly readiness: RollbackReadiness;
+  /** Of now where a row that rolls back fires; otherwise the last one known. */
+  readonly readiness: RollbackReadiness | undefined;
 }
 
 type LastDecision = NonNullable<RollbackPolicyStatus["lastDecision"]>;
@@ -93,13 +94,13 @@ function decideOn(
 }
 
 /** A rollback that the plan refuses is held with the plan's reason instead of making a request that must fail. */
-function withReadiness(decision: Decision, readiness: RollbackReadiness): Decision {
-  if (decision.kind !== "Rollback" || readiness.ready) return decision;
+function withReadiness(decision: Decision, readiness: RollbackReadiness | undefined): Decision {
+  if (decision.kind !== "Rollback" || readiness?.ready === true) return decision;
   const { kind: _, release: _release, to: _to, attempt: _attempt, requestName: _name, ...finding } = decision;
   return {
     kind: "Hold",
     reason: "NotReady",
-    message: `${readiness.reason}: ${readiness.message}`,
+    message: readiness === undefined ? "no plan was made yet" : `${readiness.reason}: ${readiness.message}`,
     retryAt: undefined,
     ...finding,
   };

@@ -3,8 +3,10 @@ import { fixedWorkers, runController } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
+import { READINESS_TURNS } from "./readiness-now.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
 import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Policies evaluated at the same time. Most of a tick is waiting for Prometheus, and a worker is only a promise: so many
@@ -32,7 +34,11 @@ export async function runPolicyController(
 ): Promise<void> {
   const { ports, clock, random, hooks } = options;
   const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 200, maxMs: 30_000 } });
-  const memory: PolicyMemory = { runtimes: new Map(), recent: new RecentRollbacks(ports.ledgers) };
+  const memory: PolicyMemory = {
+    runtimes: new Map(),
+    recent: new RecentRollbacks(ports.ledgers),
+    turns: new Turns(READINESS_TURNS),
+  };
 
   function wakeTarget(target: string): void {
     for (const policy of ports.policies.byIndex(POLICIES_BY_TARGET, target)) queue.add(keyOf(policy));

@@ -19,8 +19,11 @@ import {
 } from "./ports.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
 import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
+import { Turns } from "./turns.ts";
 
 const START = Date.UTC(2026, 10, 22, 14, 0, 0);
+/** Plans that are made at the same time only to be shown. */
+const TURNS = 3;
 const { signal } = new AbortController();
 const CONFLICT = new KubeError({
   code: 409,
@@ -44,7 +47,12 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   const stored = new Map<string, RollbackLedgerSpec>();
   const created: string[] = [];
   const statuses: NonNullable<RollbackPolicy["status"]>[] = [];
-  const hooks = { sampling: async () => {}, refuseStatus: false };
+  const hooks = {
+    sampling: async () => {},
+    planning: async () => {},
+    refuseStatus: false,
+    breachesFrom: START - 20_000,
+  };
   let version = 10;
 
   const client = {
@@ -70,7 +78,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     },
     as: () => client,
   };
-  const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= START - 20_000 ? 0.5 : 0 });
+  const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
     async sample(_query: unknown, at: number) {
       await hooks.sampling();
@@ -94,7 +102,10 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     actions: {
       bind: () => ({
         rights: [],
-        plan: async () => ({ kind: "Planned", plan: { to, warnings: [] } }),
+        plan: async () => {
+          await hooks.planning();
+          return { kind: "Planned", plan: { to, warnings: [] } };
+        },
       }),
     },
     servers: {
@@ -106,7 +117,11 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     automaticRollbacksPer10Minutes: options.cap ?? 5,
     newId: () => "random",
   } as unknown as PolicyPorts;
-  const memory: PolicyMemory = { runtimes: new Map(), recent: new RecentRollbacks(ledgers) };
+  const memory: PolicyMemory = {
+    runtimes: new Map(),
+    recent: new RecentRollbacks(ledgers),
+    turns: new Turns(TURNS),
+  };
 
   for (const name of names) {
     const target = { group: "apps", kind: "Deployment", namespace: "shop", name };
@@ -254,5 +269,71 @@ describe("reconcilePolicy", () => {
     }
     expect(statuses).toHaveLength(written);
     expect(samples).toBe(100);
+  });
+
+  describe("when many policies ask whether they could roll back", () => {
+    const names = Array.from({ length: 10 }, (_, index) => `p${index}`);
+    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    const rollbackReady = ({ conditions = [] }: NonNullable<RollbackPolicy["status"]>) =>
+      conditions.find(({ type }) => type === "RollbackReady")?.reason;
+
+    it("makes a few plans at a time, until all have one", async () => {
+      const { reconcile, hooks, statuses } = world(names);
+      hooks.breachesFrom = Number.POSITIVE_INFINITY;
+      const running: (() => void)[] = [];
+      let most = 0;
+      hooks.planning = () =>
+        new Promise((resolve) => {
+          running.push(resolve);
+          most = Math.max(most, running.length);
+        });
+      const passes = Promise.all(names.map((name) => reconcile(name)));
+      for (let left = names.length; left > 0; left -= 1) {
+        await settle();
+        expect(running).toHaveLength(Math.min(left, TURNS));
+        running.shift()?.();
+      }
+      await passes;
+      expect(most).toBe(TURNS);
+      expect(statuses.map(rollbackReady)).toEqual(names.map(() => "Planned"));
+    });
+
+    it("does not wait longer than to the next tick: evaluates on, says that nothing is known, comes back", async () => {
+      const { reconcile, hooks, statuses, clock, created } = world([...names, "late"]);
+      hooks.breachesFrom = Number.POSITIVE_INFINITY;
+      const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+      hooks.planning = () => answered;
+      const hanging = names.slice(0, TURNS).map((name) => reconcile(name));
+      await settle();
+      const late = reconcile("late");
+      await settle();
+      await clock.advance(1_000);
+      const { afterMs } = (await late) as { afterMs: number };
+      expect(afterMs).toBeLessThanOrEqual(1_000);
+      expect(statuses.map(rollbackReady)).toEqual(["NotAsked"]);
+      expect(statuses[0]?.conditions).toContainEqual(
+        expect.objectContaining({ type: "RollbackReady", status: "Unknown", observedGeneration: 1 }),
+      );
+      answer();
+      await Promise.all(hanging);
+      await reconcile("late");
+      expect(statuses.map(rollbackReady)).toEqual(["NotAsked", "Planned", "Planned", "Planned", "Planned"]);
+      expect(created).toEqual([]);
+    });
+
+    it("acts on a breach at once, whoever waits", async () => {
+      const { reconcile, hooks, created } = world([...names, "api"]);
+      hooks.breachesFrom = Number.POSITIVE_INFINITY;
+      const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+      hooks.planning = () => answered;
+      const waiting = names.map((name) => reconcile(name));
+      await settle();
+      hooks.breachesFrom = START - 20_000;
+      hooks.planning = async () => {};
+      await reconcile("api");
+      expect(created).toHaveLength(1);
+      answer();
+      await Promise.all(waiting);
+    });
   });
 });

@@ -1,7 +1,7 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
-import { errorMessage, isConflict } from "../../kube/errors.ts";
+import { isConflict } from "../../kube/errors.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
@@ -9,15 +9,9 @@ import type { Deployment } from "../../kube/well-known.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { decideAndAct } from "./decision.ts";
-import { viewLedger } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
-import {
-  askReadiness,
-  countReadiness,
-  isCurrent,
-  type ReadinessAnswer,
-  type RollbackReadiness,
-} from "./readiness.ts";
+import { readinessInTurn, readinessNow, wouldRollBack } from "./readiness-now.ts";
+import type { RollbackReadiness } from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
@@ -32,16 +26,23 @@ import {
   type PolicyFacts,
   type Standing,
 } from "./status.ts";
-import { toRelease, viewTarget, type TargetView } from "./target.ts";
+import { viewTarget, type TargetView } from "./target.ts";
+import type { Turns } from "./turns.ts";
 
 /** After losing a status write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 50;
+
+/** A pass waits for its turn to make a plan at most so long, and comes back soon when it did not come. */
+const LONGEST_WAIT_MS = 20_000;
+const AFTER_NO_TURN_MS = 1_000;
 
 /** What the controller remembers. */
 export interface PolicyMemory {
   /** Of every policy, by its key. */
   readonly runtimes: Map<string, PolicyRuntime>;
   readonly recent: RecentRollbacks;
+  /** Of plans that are made only to be shown. */
+  readonly turns: Turns;
 }
 
 /** One pass over one policy: a tick when one is due, and its status when something changed. */
@@ -58,7 +59,7 @@ export async function reconcilePolicy(
   }
   const runtime = runtimeOf(ports, memory.runtimes, key, policy);
   try {
-    return await pass(ports, memory.recent, runtime, policy, signal);
+    return await pass(ports, memory, runtime, policy, signal);
   } catch (error) {
     if (!isConflict(error)) throw error;
     return { afterMs: AFTER_CONFLICT_MS };
@@ -67,7 +68,7 @@ export async function reconcilePolicy(
 
 async function pass(
   ports: PolicyPorts,
-  recent: RecentRollbacks,
+  memory: PolicyMemory,
   runtime: PolicyRuntime,
   policy: RollbackPolicy,
   signal: AbortSignal,
@@ -86,12 +87,12 @@ async function pass(
     await writeBlocked(ports, runtime, policy, standing, signal);
     return { done: true };
   }
-  return evaluate(ports, recent, runtime, compiled, policy, deployment, signal);
+  return evaluate(ports, memory, runtime, compiled, policy, deployment, signal);
 }
 
 async function evaluate(
   ports: PolicyPorts,
-  recent: RecentRollbacks,
+  memory: PolicyMemory,
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   policy: RollbackPolicy,
@@ -116,24 +117,30 @@ async function evaluate(
   }
   // Sampling took its time: a policy that was suspended meanwhile must not act any more.
   if (isOutdated(ports, policy)) return { afterMs: 0 };
-  const ready = await readinessOf(ports, runtime, policy, deployment, view, ledger, signal);
+  const subject = { runtime, policy, deployment, view, ledger };
   if (runtime.undecided) {
-    const context = { runtime, recent, compiled, policy, target, view, ledger, readiness: ready };
+    const readiness = wouldRollBack(runtime) ? await readinessNow(ports, subject, signal) : runtime.readiness;
+    const { recent } = memory;
+    const context = { runtime, recent, compiled, policy, target, view, ledger, readiness };
     await decideAndAct(ports, context, signal);
     runtime.undecided = false;
   }
+  // Never longer than to the next tick: a breach must be seen then, however many policies wait for their turn.
+  const patienceMs = Math.min(untilNext(grid, ports.clock.now()), LONGEST_WAIT_MS);
+  const ready = await readinessInTurn(ports, memory.turns, subject, patienceMs, signal);
   const facts = factsOf(policy, runtime, compiled, view, ledger, ready, ports.clock.now());
   await write(
     ports,
     policy,
     standingOf(runtime, compiled, facts, now),
-    ready,
+    rollbackReadyOf(policy, ready),
     breachOf(runtime, now),
     facts,
     signal,
   );
   // A server that needs longer than an interval is not asked again at once: whole intervals are left out.
-  return { afterMs: untilNext(grid, ports.clock.now()) };
+  const afterMs = untilNext(grid, ports.clock.now());
+  return { afterMs: ready === undefined ? Math.min(afterMs, AFTER_NO_TURN_MS) : afterMs };
 }
 
 /** What stops a policy before anything is evaluated. */
@@ -209,64 +216,16 @@ function ledgerOf(ports: PolicyPorts, target: TargetKey): RollbackLedgerSpec | u
   return ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec;
 }
 
-async function readinessOf(
-  ports: PolicyPorts,
-  runtime: PolicyRuntime,
-  policy: RollbackPolicy,
-  deployment: Deployment,
-  view: TargetView,
-  ledger: RollbackLedgerSpec | undefined,
-  signal: AbortSignal,
-): Promise<RollbackReadiness> {
-  const { labels, annotations, ownerReferences } = deployment.metadata;
-  const question = JSON.stringify([
-    view.live?.uid,
-    view.revisions.map(({ uid }) => uid),
-    ledger?.knownGood.map(({ replicaSetUid }) => replicaSetUid),
-    ledger?.marks.map(({ replicaSetUid }) => replicaSetUid),
-    attemptsOf(ports, policy, view, ledger),
-    // Who owns the workload stands in its metadata.
-    [labels, annotations, ownerReferences, deployment.spec.paused],
-    // A person who mended a right may want to know at once: any annotation on the policy asks again.
-    [policy.metadata.generation, policy.metadata.annotations],
-  ]);
-  const { readiness } = runtime;
-  const now = ports.clock.now();
-  const firing = runtime.evaluations.some(({ row, fires }) => fires && row.action === "Rollback");
-  if (readiness !== undefined && isCurrent(readiness, question, firing, now)) return readiness;
-  const answer = await askReadiness(ports, policy, ledger, signal).catch(
-    (error: unknown): ReadinessAnswer => {
-      if (signal.aborted) throw error;
-      const message = `no plan could be made: ${errorMessage(error)}`;
-      return { ready: false, reason: "CannotPlan", message, target: undefined };
-    },
-  );
-  runtime.readiness = countReadiness(answer, { question, firing, askedAt: now }, readiness);
-  return runtime.readiness;
-}
-
-/** States of the automatic requests of the live release: one that came to nothing shows that the answer was wrong. */
-function attemptsOf(
-  ports: PolicyPorts,
-  policy: RollbackPolicy,
-  { live }: TargetView,
-  ledger: RollbackLedgerSpec | undefined,
-): readonly string[] {
-  if (live === undefined) return [];
-  const find = (name: string) => ports.requests.get(`${policy.metadata.namespace}/${name}`);
-  const { requestsOfRelease } = viewLedger(ledger, toRelease(live, ledger), find, ports.clock.now());
-  return requestsOfRelease.map(({ state }) => state);
-}
-
 function factsOf(
   policy: RollbackPolicy,
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   view: TargetView,
   ledger: RollbackLedgerSpec | undefined,
-  readiness: RollbackReadiness,
+  readiness: RollbackReadiness | undefined,
   now: number,
 ): PolicyFacts {
+  const rollbackTarget = readiness === undefined ? policy.status?.rollbackTarget : readiness.target;
   const { live } = view;
   const started = ledger?.releases.findLast(
     (each) => each.replicaSetUid === live?.uid && each.revision === live.revision,
@@ -287,7 +246,7 @@ function factsOf(
             ...(good === undefined ? {} : { knownGoodSince: good.since }),
           },
         }),
-    ...(readiness.target === undefined ? {} : { rollbackTarget: readiness.target }),
+    ...(rollbackTarget === undefined ? {} : { rollbackTarget }),
     ...decisionFact(policy, runtime),
   };
 }
@@ -295,6 +254,25 @@ function factsOf(
 function decisionFact(policy: RollbackPolicy, runtime: PolicyRuntime): Pick<PolicyFacts, "lastDecision"> {
   const lastDecision = runtime.lastDecision ?? policy.status?.lastDecision;
   return lastDecision === undefined ? {} : { lastDecision };
+}
+
+/** Before this process has asked, what was found out before stays: it is as good as it was a moment ago. */
+function rollbackReadyOf(
+  { metadata, status }: RollbackPolicy,
+  readiness: RollbackReadiness | undefined,
+): Breach {
+  if (readiness !== undefined) {
+    const { ready, reason, message } = readiness;
+    return { status: ready ? "True" : "False", reason, message };
+  }
+  const before = status?.conditions?.find(({ type }) => type === "RollbackReady");
+  if (before !== undefined && before.observedGeneration === metadata.generation)
+    return { status: before.status, reason: before.reason, message: before.message };
+  return {
+    status: "Unknown",
+    reason: "NotAsked",
+    message: "many policies wait for a plan, this one among them",
+  };
 }
 
 /** A policy that evaluates nothing: its other conditions say that they are not known. */
@@ -306,7 +284,7 @@ function writeBlocked(
   signal: AbortSignal,
 ): Promise<void> {
   const { reason, message } = standing;
-  const unready: Pick<RollbackReadiness, "ready" | "reason" | "message"> = { ready: false, reason, message };
+  const unready: Breach = { status: "False", reason, message };
   const unknown: Breach = { status: "Unknown", reason, message: "nothing is evaluated" };
   return write(ports, policy, standing, unready, unknown, decisionFact(policy, runtime), signal);
 }
@@ -315,13 +293,11 @@ async function write(
   ports: PolicyPorts,
   policy: RollbackPolicy,
   standing: Standing,
-  readiness: Pick<RollbackReadiness, "ready" | "reason" | "message">,
+  rollbackReady: Breach,
   breached: Breach,
   facts: PolicyFacts,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ready, reason, message } = readiness;
-  const rollbackReady: Breach = { status: ready ? "True" : "False", reason, message };
   // The newest version that the cache holds: sampling took its time.
   const current = ports.policies.get(keyOf(policy)) ?? policy;
   // The change that brought another spec has queued the next pass.

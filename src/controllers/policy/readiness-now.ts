@@ -1,0 +1,115 @@
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import { linkAbort } from "../../kube/abort.ts";
+import { errorMessage } from "../../kube/errors.ts";
+import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import type { Deployment } from "../../kube/well-known.ts";
+import { viewLedger } from "./ledger-view.ts";
+import type { PolicyPorts } from "./ports.ts";
+import {
+  askReadiness,
+  countReadiness,
+  isCurrent,
+  type ReadinessAnswer,
+  type RollbackReadiness,
+} from "./readiness.ts";
+import type { PolicyRuntime } from "./runtime.ts";
+import { toRelease, type TargetView } from "./target.ts";
+import type { Turns } from "./turns.ts";
+
+/**
+ * Plans that are made at the same time only to be shown. Each is a dozen calls: those of a thousand policies at once,
+ * as when an operator starts, would keep each other waiting until none ends in time.
+ */
+export const READINESS_TURNS = 8;
+
+/** What a plan is made from. */
+export interface ReadinessSubject {
+  readonly runtime: PolicyRuntime;
+  readonly policy: RollbackPolicy;
+  readonly deployment: Deployment;
+  readonly view: TargetView;
+  readonly ledger: RollbackLedgerSpec | undefined;
+}
+
+/** Whether a row fires that would roll back: then whether it can is asked at once, ahead of all turns. */
+export function wouldRollBack({ evaluations }: PolicyRuntime): boolean {
+  return evaluations.some(({ row, fires }) => fires && row.action === "Rollback");
+}
+
+/** The answer to the question as it is now, asked at once when the known one is stale. */
+export async function readinessNow(
+  ports: PolicyPorts,
+  subject: ReadinessSubject,
+  signal: AbortSignal,
+): Promise<RollbackReadiness> {
+  const { runtime, policy, ledger } = subject;
+  const { readiness } = runtime;
+  const question = questionOf(ports, subject);
+  const now = ports.clock.now();
+  const firing = wouldRollBack(runtime);
+  if (readiness !== undefined && isCurrent(readiness, question, firing, now)) return readiness;
+  const answer = await askReadiness(ports, policy, ledger, signal).catch(
+    (error: unknown): ReadinessAnswer => {
+      if (signal.aborted) throw error;
+      const message = `no plan could be made: ${errorMessage(error)}`;
+      return { ready: false, reason: "CannotPlan", message, target: undefined };
+    },
+  );
+  runtime.readiness = countReadiness(answer, { question, firing, askedAt: now }, readiness);
+  return runtime.readiness;
+}
+
+/** The same, behind other policies when many ask; undefined when its turn did not come within `patienceMs`. */
+export async function readinessInTurn(
+  ports: PolicyPorts,
+  turns: Turns,
+  subject: ReadinessSubject,
+  patienceMs: number,
+  signal: AbortSignal,
+): Promise<RollbackReadiness | undefined> {
+  const { readiness } = subject.runtime;
+  const isKnown = isCurrent(
+    readiness,
+    questionOf(ports, subject),
+    wouldRollBack(subject.runtime),
+    ports.clock.now(),
+  );
+  if (isKnown) return readiness;
+  const patience = linkAbort(signal);
+  const timer = ports.clock.setTimer(patienceMs, () => patience.abort(new Error("the next tick is due")));
+  try {
+    return await turns.take(() => readinessNow(ports, subject, signal), patience.signal);
+  } finally {
+    timer.cancel();
+    patience.unlink();
+  }
+}
+
+/** Everything that the answer hangs on and that is watched. */
+function questionOf(ports: PolicyPorts, { policy, deployment, view, ledger }: ReadinessSubject): string {
+  const { labels, annotations, ownerReferences } = deployment.metadata;
+  return JSON.stringify([
+    view.live?.uid,
+    view.revisions.map(({ uid }) => uid),
+    ledger?.knownGood.map(({ replicaSetUid }) => replicaSetUid),
+    ledger?.marks.map(({ replicaSetUid }) => replicaSetUid),
+    attemptsOf(ports, policy, view, ledger),
+    // Who owns the workload stands in its metadata.
+    [labels, annotations, ownerReferences, deployment.spec.paused],
+    // A person who mended a right may want to know at once: any annotation on the policy asks again.
+    [policy.metadata.generation, policy.metadata.annotations],
+  ]);
+}
+
+/** States of the automatic requests of the live release: one that came to nothing shows that the answer was wrong. */
+function attemptsOf(
+  ports: PolicyPorts,
+  policy: RollbackPolicy,
+  { live }: TargetView,
+  ledger: RollbackLedgerSpec | undefined,
+): readonly string[] {
+  if (live === undefined) return [];
+  const find = (name: string) => ports.requests.get(`${policy.metadata.namespace}/${name}`);
+  const { requestsOfRelease } = viewLedger(ledger, toRelease(live, ledger), find, ports.clock.now());
+  return requestsOfRelease.map(({ state }) => state);
+}
