@@ -35,11 +35,13 @@ export async function apply(
       return { ...situation, progress: result };
     case "Applied": {
       const now = ports.clock.now();
-      if (planned.objectUid !== undefined) reportAct(ports, situation, planned);
+      // Checks between steps store nothing.
+      const writes = planned.objectUid !== undefined;
+      if (writes) reportAct(ports, situation, planned);
       const at = new Date(now).toISOString();
       const facts = {
         ...stepFacts(request, index, { state: "Applied", appliedAt: at }),
-        ...timelineFacts(request, { applied: request.status?.timeline?.applied ?? at }),
+        ...(writes ? timelineFacts(request, { applied: request.status?.timeline?.applied ?? at }) : {}),
       };
       return writeRunning(ports, situation, facts, activityOf(request), signal);
     }
