@@ -19,6 +19,9 @@ export function requestTargets({ metadata, status }: RollbackRequest): readonly 
   return [...objects].map((object) => `${metadata.namespace}/${object}`);
 }
 
+/** Requests are few, and somebody waits for each: an API server that comes back is noticed within this time. */
+const MAX_BACKOFF_MS = 10_000;
+
 /** One pass reads and writes a handful of objects; longer means that the API server does not answer. */
 const RECONCILE_TIMEOUT_MS = 60_000;
 
@@ -45,7 +48,7 @@ export async function runRequestController(
   signal: AbortSignal,
 ): Promise<void> {
   const { ports, requests, workloads, clock, random, hooks } = options;
-  const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 50, maxMs: 30_000 } });
+  const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 50, maxMs: MAX_BACKOFF_MS } });
 
   /** Running requests on a target: woken by changes of the target and by the end of the one before them. */
   function wakeTarget(target: string): void {
