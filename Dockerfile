@@ -16,5 +16,5 @@ COPY LICENSE /app/LICENSE
 # What these save: docs/decisions/0011-memory.md. bin/rollback-operator has the same.
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536
 USER 65532:65532
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--optimize-for-size", "/app/rollback-operator.mjs"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=2", "--optimize-for-size", "--no-opt", "--no-maglev", "/app/rollback-operator.mjs"]
 CMD ["controller"]

@@ -8,7 +8,7 @@ import { build, type BuildOptions, type Plugin } from "esbuild";
 
 /**
  * What Node has loaded stays in memory, used or not. Of undici we use the client, not fetch, mocks and caches; of zod
- * one language of thirty. 12 MiB less, see docs/decisions/0006-memory.md.
+ * one language of thirty. 12 MiB less, see docs/decisions/0009-memory.md.
  */
 const slimLibraries: Plugin = {
   name: "slim-libraries",
@@ -22,6 +22,38 @@ const slimLibraries: Plugin = {
         ? { path: resolve(resolveDir, "../locales/en.js") }
         : undefined,
     );
+  },
+};
+
+/**
+ * An `import` of a built-in module reads all that it exports. Of these some are getters that load what we never use:
+ * node:http Node's own copy of undici with HTTP/2 and web streams, node:crypto WebCrypto, and child_process itself is
+ * commander's, for commands that are programs of their own. Taken from a function, only what is used is loaded.
+ */
+const lazyBuiltins: Plugin = {
+  name: "lazy-builtins",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:(http|crypto)$/ }, ({ path, kind }) =>
+      kind === "import-statement" ? { path, namespace: "lazy-builtin" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "lazy-builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      /node_modules\/commander\//.test(importer) ? { path, namespace: "lazy-spawn" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "lazy-spawn" }, ({ path }) => ({
+      contents: `exports.spawn = (...args) => process.getBuiltinModule(${JSON.stringify(path)}).spawn(...args);`,
+    }));
+    // HTTP/2 is switched off: see src/kube/agent.ts.
+    onResolve({ filter: /^\.\/client-h2\.js$/ }, ({ path, importer }) =>
+      /node_modules\/undici\//.test(importer) ? { path, namespace: "left-out" } : undefined,
+    );
+    // Of prom-client: what pushes and what gathers from other processes.
+    onResolve({ filter: /^\.\/lib\/(pushgateway|cluster)$/ }, ({ path, importer }) =>
+      /node_modules\/prom-client\//.test(importer) ? { path, namespace: "left-out" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = undefined;" }));
   },
 };
 
@@ -39,7 +71,7 @@ const shared: BuildOptions = {
   minifyWhitespace: true,
   legalComments: "none",
   logLevel: "warning",
-  plugins: [slimLibraries],
+  plugins: [slimLibraries, lazyBuiltins],
   // CommonJS dependencies call require for built-in modules.
   banner: {
     js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',

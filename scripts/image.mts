@@ -19,6 +19,8 @@ await writeNodeImage(
       "/usr/bin/node",
       "--max-semi-space-size=2",
       "--optimize-for-size",
+      "--no-opt",
+      "--no-maglev",
       "/app/rollback-operator.mjs",
     ],
     user: "65532:65532",

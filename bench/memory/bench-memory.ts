@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ROLLBACK_POLICIES } from "../../src/kube/rollback-kinds.ts";
 import { startExporter } from "../../test/support/exporter.ts";
 import type { OperatorProcess } from "../../test/support/operator-process.ts";
-import { heapAfterGc, INSPECTABLE, residentMemory } from "../../test/support/process-memory.ts";
+import { cpuSeconds, heapAfterGc, INSPECTABLE, residentMemory } from "../../test/support/process-memory.ts";
 import { startPrometheus } from "../../test/support/prometheus.ts";
 import { idleCalls, summaryOf } from "../../test/support/silence.ts";
 import { startWorld, until, type World } from "../../test/support/world.ts";
@@ -90,11 +90,14 @@ async function look(
   const operator = await world.operator({ config, env: INSPECTABLE, inCluster: true });
   const readyMs = performance.now() - began;
   await allReady(world, policies);
+  const policiesReadyMs = performance.now() - began;
   progress(`memory: ${name}: all ${policies} policies are Ready, looking for a minute`);
   // Two intervals of every policy: what the start has left to write is written.
   await sleep(30_000);
   const audited = (await stat(world.controlPlane.auditLogPath)).size;
+  const cpuBefore = cpuSeconds(operator.pid);
   const residents = await watchResident(operator, 60_000);
+  const cpu = cpuSeconds(operator.pid) - cpuBefore;
   const { writes, accessReviews } = await idleCalls(world.controlPlane.auditLogPath, audited);
   for (const line of summaryOf(writes)) progress(`memory: ${name}: ${line}`);
   const { peak } = residentMemory(operator.pid);
@@ -104,6 +107,9 @@ async function look(
     figure(`memory_${name}_rss_peak_since_start`, peak, "MiB"),
     figure(`memory_${name}_heap_after_gc`, await heapAfterGc(operator), "MiB"),
     figure(`memory_${name}_start_to_ready`, readyMs, "ms", goals.ready),
+    figure(`memory_${name}_start_to_all_policies_ready`, policiesReadyMs, "ms"),
+    figure(`memory_${name}_failed_passes`, await failedPasses(operator), "passes", 0),
+    figure(`memory_${name}_cpu_in_60s`, cpu, "s"),
     figure(`memory_${name}_writes_besides_the_lease_in_60s`, writes.length, "writes", 0),
     figure(`memory_${name}_access_reviews_in_60s`, accessReviews.length, "questions"),
   ];
@@ -121,6 +127,11 @@ async function allReady({ client }: World, count: number): Promise<void> {
     (ready) => ready === count,
     300_000,
   );
+}
+
+/** Reconciles that threw or ran into their timeout since the start. */
+async function failedPasses({ logPath }: OperatorProcess): Promise<number> {
+  return (await readFile(logPath, "utf8")).split("reconcile failed").length - 1;
 }
 
 async function watchResident(operator: OperatorProcess, forMs: number): Promise<readonly number[]> {

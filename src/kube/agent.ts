@@ -59,7 +59,13 @@ function createAgent(credentials: ClusterCredentials, options: AgentOptions): Di
     if (!/^https?:/.test(credentials.proxyUrl)) {
       throw new Error(`proxy-url ${credentials.proxyUrl}: only http and https proxies are supported`);
     }
-    return new ProxyAgent({ ...pool, uri: credentials.proxyUrl, requestTls: tls });
+    // To the proxy too: the bundle holds no HTTP/2.
+    return new ProxyAgent({
+      ...pool,
+      uri: credentials.proxyUrl,
+      requestTls: tls,
+      proxyTls: { allowH2: false },
+    });
   }
   // TCP keep-alive finds a dead peer for connections that wait for an answer.
   const keepAlive = { timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 15_000 };

@@ -53,7 +53,7 @@ export interface TransportOptions {
   readonly userAgent: string;
   readonly onRequest?: (observation: RequestObservation) => void;
   /**
-   * For requests, 32 by default: more only wait in the server's queues, and each costs memory for TLS here and there.
+   * For requests, 16 by default: more only wait in the server's queues, and each costs memory for TLS here and there.
    * Watches have connections of their own, as many as are open: they never keep a request waiting, nor wait for one.
    */
   readonly maxConnections?: number;
@@ -81,7 +81,7 @@ export interface Transport {
 /** A transport over one connection pool. */
 export function createTransport(options: TransportOptions): Transport {
   const { credentials, clock, random } = options;
-  const requestAgents = createAgentSource(credentials, { maxConnections: options.maxConnections ?? 32 });
+  const requestAgents = createAgentSource(credentials, { maxConnections: options.maxConnections ?? 16 });
   const streamAgents = createAgentSource(credentials, { maxConnections: undefined });
   const basePath = new URL(credentials.server).pathname.replace(/\/$/, "");
   const origin = new URL(credentials.server).origin;

@@ -16,6 +16,17 @@ export function residentMemory(pid: number): ResidentMemory {
   return { now: field("VmRSS") / KIB_PER_MIB, peak: field("VmHWM") / KIB_PER_MIB };
 }
 
+/** Of the clock that fields utime and stime of /proc/PID/stat are counted in: always 100 on Linux. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of processor time since the start, in the kernel too. Throws when the process is gone. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // From the third field on: the second, the name, may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
 /** What `heapAfterGc` needs in the environment of the process: its inspector then takes a free port. */
 export const INSPECTABLE = { NODE_OPTIONS: "--inspect-port=0" };
 

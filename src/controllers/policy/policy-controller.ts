@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../kube/clock.ts";
-import { fixedWorkers, runController } from "../../kube/controller.ts";
+import { runController } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
@@ -9,10 +9,12 @@ import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
 import { Turns } from "./turns.ts";
 
 /**
- * Policies evaluated at the same time. Most of a tick is waiting for Prometheus, and a worker is only a promise: so many
- * that policies which wait for a slow server leave some for those of a fast one.
+ * Policies evaluated at the same time: all of them, up to this many. Most of a tick is waiting for Prometheus, and
+ * policies which wait for a slow server must leave workers for those of a fast one.
  */
-const WORKERS = 1_024;
+const MOST_WORKERS = 1_024;
+/** For what is left to do about policies that are gone. */
+const FEWEST_WORKERS = 4;
 
 /** A tick waits for its servers' timeouts at most; longer means that the API server does not answer. */
 const RECONCILE_TIMEOUT_MS = 60_000;
@@ -66,7 +68,14 @@ export async function runPolicyController(
   try {
     await runController({
       queue,
-      workers: fixedWorkers(WORKERS),
+      workers: {
+        // A waiting worker is about a kilobyte: as many as there are policies, not as there may be.
+        count: () => Math.min(MOST_WORKERS, Math.max(FEWEST_WORKERS, ports.policies.size)),
+        onChange: (listener) =>
+          ports.policies.onChange(({ type }) => {
+            if (type !== "updated") listener();
+          }),
+      },
       reconcile: (key, abort) => reconcilePolicy(ports, memory, key, abort),
       timeoutMs: RECONCILE_TIMEOUT_MS,
       clock,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { linkAbort } from "../../kube/abort.ts";
 import { errorMessage } from "../../kube/errors.ts";
@@ -85,10 +86,10 @@ export async function readinessInTurn(
   }
 }
 
-/** Everything that the answer hangs on and that is watched. */
+/** Everything that the answer hangs on and that is watched; a digest, since annotations may be a quarter of a megabyte. */
 function questionOf(ports: PolicyPorts, { policy, deployment, view, ledger }: ReadinessSubject): string {
   const { labels, annotations, ownerReferences } = deployment.metadata;
-  return JSON.stringify([
+  const facts = JSON.stringify([
     view.live?.uid,
     view.revisions.map(({ uid }) => uid),
     ledger?.knownGood.map(({ replicaSetUid }) => replicaSetUid),
@@ -99,6 +100,7 @@ function questionOf(ports: PolicyPorts, { policy, deployment, view, ledger }: Re
     // A person who mended a right may want to know at once: any annotation on the policy asks again.
     [policy.metadata.generation, policy.metadata.annotations],
   ]);
+  return createHash("sha256").update(facts).digest("base64");
 }
 
 /** States of the automatic requests of the live release: one that came to nothing shows that the answer was wrong. */
