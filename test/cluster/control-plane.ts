@@ -36,8 +36,20 @@ export interface ControlPlane extends AdminAccess {
   readonly dir: string;
   /** Ids of the processes, by name. */
   readonly pids: Readonly<Record<string, number>>;
+  /** The API server's process, for tests that put it out of action; etcd and everything stored stay. */
+  readonly apiServer: ApiServerProcess;
   /** Ends the processes and removes `dir` (kept with KEEP_CLUSTER=1). May be called more than once. */
   stop(): Promise<void>;
+}
+
+export interface ApiServerProcess {
+  /** Stops it in its tracks: connections stay open and new ones are accepted by the kernel, nothing is answered. */
+  freeze(): void;
+  thaw(): void;
+  /** Ends it without a farewell; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts a killed one again at the same address; resolves when it is ready. */
+  restart(): Promise<void>;
 }
 
 const FOLDER_PREFIX = "rollback-operator-test-";
@@ -108,13 +120,22 @@ async function startOnce(binaries: NeededBinaries, options: ControlPlaneOptions)
     };
     const access = await writeControlPlaneFiles(files, addresses);
     await writeFile(files.kubeconfig, kubeconfig(access, access.adminToken), { mode: 0o600 });
-    await startAll({ binaries, files, addresses, access, children, options });
+    const start: Start = { binaries, files, addresses, access, children, options };
+    await startAll(start);
     return {
       ...access,
       kubeconfigPath: files.kubeconfig,
       auditLogPath: files.auditLog,
       dir,
-      pids: children.pids(),
+      get pids() {
+        return children.pids();
+      },
+      apiServer: {
+        freeze: () => children.signal("kube-apiserver", "SIGSTOP"),
+        thaw: () => children.signal("kube-apiserver", "SIGCONT"),
+        kill: () => children.kill("kube-apiserver"),
+        restart: () => startApiServer(start),
+      },
       stop,
     };
   } catch (error) {
@@ -132,7 +153,8 @@ interface Start {
   readonly options: ControlPlaneOptions;
 }
 
-async function startAll({ binaries, files, addresses, access, children, options }: Start): Promise<void> {
+async function startAll(start: Start): Promise<void> {
+  const { binaries, files, addresses, access, children, options } = start;
   const wait = (what: string, probe: () => Promise<boolean>): Promise<void> =>
     waitForUnless(children.failure, what, probe, {
       timeoutMs: START_TIMEOUT_MS,
@@ -142,12 +164,8 @@ async function startAll({ binaries, files, addresses, access, children, options 
 
   // The API server tries until etcd answers: both may start at once.
   children.start("etcd", [binaries.etcd, ...etcd(files, addresses).args]);
-  children.start("kube-apiserver", [
-    binaries["kube-apiserver"],
-    ...apiServer(files, addresses, options.apiServerArgs).args,
-  ]);
   // The controller manager looks for a healthy API server once a second only: started earlier, it is ready later.
-  await wait("kube-apiserver is ready", () => found("/readyz"));
+  await startApiServer(start);
   if (options.controllerManager !== false) {
     const extra = [
       `--controllers=*,-${NOT_WITHOUT_NODES.join(",-")}`,
@@ -164,6 +182,17 @@ async function startAll({ binaries, files, addresses, access, children, options 
     const account = "/api/v1/namespaces/default/serviceaccounts/default";
     await wait("service account default exists", () => found(account));
   }
+}
+
+async function startApiServer(start: Start): Promise<void> {
+  const { binaries, files, addresses, access, children, options } = start;
+  const { args } = apiServer(files, addresses, options.apiServerArgs);
+  children.start("kube-apiserver", [binaries["kube-apiserver"], ...args]);
+  const isReady = async (): Promise<boolean> => (await statusOf(access, "/readyz")) === 200;
+  await waitForUnless(children.failure, "kube-apiserver is ready", isReady, {
+    timeoutMs: START_TIMEOUT_MS,
+    ...(options.signal && { signal: options.signal }),
+  });
 }
 
 /** Folders whose test process was killed: its children died with it, nobody removed the files. */

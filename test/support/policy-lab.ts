@@ -12,9 +12,10 @@ import {
 } from "../../src/kube/rollback-kinds.ts";
 import { eventType, type KubeEvent } from "../../src/kube/well-known.ts";
 import { readAudit, type AuditEvent } from "../cluster/audit.ts";
+import type { ControlPlane } from "../cluster/control-plane.ts";
 import { startExporter, type ExportedService, type Exporter } from "./exporter.ts";
 import { statusComplaints, type ConditionedObject, type ConditionView } from "./kstatus.ts";
-import { FAST_ELECTION, type OperatorProcess } from "./operator-process.ts";
+import { FAST_ELECTION, type OperatorProcess, type OperatorProcessOptions } from "./operator-process.ts";
 import { startPrometheusFaultProxy, type PrometheusFaultProxy } from "./prometheus-fault.ts";
 import { startPrometheus, type Prometheus } from "./prometheus.ts";
 import { openShop, type PartialSpec, type Shop } from "./shop.ts";
@@ -25,9 +26,13 @@ export interface PolicyLabOptions {
   readonly namespaces: readonly string[];
   /** Prometheus servers by name, each through a proxy of its own; `default` is always there. */
   readonly servers?: Readonly<Record<string, PartialSpec>>;
-  /** More of the operator's configuration. */
+  /** More of the operator's configuration; without `leaderElection` one fast enough for tests. */
   readonly config?: PartialSpec;
+  /** Given: the operators reach the API server there instead. */
+  readonly behind?: (controlPlane: ControlPlane) => Promise<ApiAddress>;
 }
+
+export type ApiAddress = Pick<OperatorProcessOptions, "server" | "caData">;
 
 /** A control plane with the operator, a real Prometheus behind fault proxies, and services that are scraped. */
 export interface PolicyLab {
@@ -36,7 +41,10 @@ export interface PolicyLab {
   /** The newest operator process. */
   operator(): OperatorProcess;
   /** Starts another operator process, with more configuration. */
-  startOperator(config?: PartialSpec): Promise<OperatorProcess>;
+  startOperator(
+    config?: PartialSpec,
+    options?: Pick<OperatorProcessOptions, "awaitReady">,
+  ): Promise<OperatorProcess>;
   /** Gives the newest operator process another configuration file: that of the lab with these parts changed. */
   configure(config: PartialSpec): Promise<void>;
   /** An entry of `prometheus.servers` that leads to the proxy of that server. */
@@ -125,12 +133,13 @@ export async function startPolicyLab(options: PolicyLabOptions): Promise<PolicyL
   });
   const configOf = (config: PartialSpec) => {
     const list = Object.keys(servers).map(serverEntry);
-    const text = JSON.stringify({ prometheus: { servers: list }, ...options.config, ...config });
+    const merged = { prometheus: { servers: list }, ...options.config, ...config };
     // JSON is YAML's flow style; the election's line is a block of its own.
-    return `${FAST_ELECTION}${blockOf(text)}`;
+    return `${"leaderElection" in merged ? "" : FAST_ELECTION}${blockOf(JSON.stringify(merged))}`;
   };
-  const startOperator = async (config: PartialSpec = {}) => {
-    const started = await world.operator({ config: configOf(config) });
+  const address = await options.behind?.(world.controlPlane);
+  const startOperator: PolicyLab["startOperator"] = async (config = {}, process = {}) => {
+    const started = await world.operator({ ...address, ...process, config: configOf(config) });
     operators.push(started);
     return started;
   };
