@@ -1,57 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import {
-  CONNECTION_LOST,
-  jsonAnswer,
-  statusAnswer,
-  type ApiAnswer,
-  type ApiCall,
-  type Interceptor,
-} from "../support/fault-proxy.ts";
+import { jsonAnswer, statusAnswer, type ApiAnswer, type Interceptor } from "../support/fault-proxy.ts";
 import { isLeaderLease } from "../support/fault-proxy-lease.ts";
+import {
+  answered,
+  cutAt,
+  first,
+  isAct,
+  isStatusWrite,
+  lost,
+  lostAfterwards,
+  oneInThree,
+  within,
+} from "../support/faults.ts";
 import { page, startFireLab, type FireLab } from "../support/fire-lab.ts";
 import type { OperatorProcess } from "../support/operator-process.ts";
 import { openShop, sameStoredTemplate, type Shop } from "../support/shop.ts";
 
 /** Calls that fail are tried again after backoffs of seconds, and the machine may be busy. */
 const PATIENCE_MS = 75_000;
-
-/** What an interceptor does with the calls about one namespace; the lease and everything else gets through. */
-function within(namespace: string, next: Interceptor): Interceptor {
-  return (call, forward) =>
-    call.path.includes(`/namespaces/${namespace}/`) ? next(call, forward) : forward();
-}
-
-const isStatusWrite = ({ method, path }: ApiCall) => method === "PUT" && path.endsWith("/status");
-const isAct = ({ method, path, query }: ApiCall) =>
-  method === "PATCH" && path.includes("/deployments/") && !query.has("dryRun");
-
-/** Faulty while the condition holds, at most `times` times. */
-function first(times: number, when: (call: ApiCall) => boolean, fault: Interceptor): Interceptor {
-  let left = times;
-  return (call, forward) => (left > 0 && when(call) && left-- > 0 ? fault(call, forward) : forward());
-}
-
-/** One in three, in an order that looks like chance and is the same each time. */
-function oneInThree(fault: Interceptor): Interceptor {
-  let state = 7;
-  return (call, forward) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state % 300 < 100 ? fault(call, forward) : forward();
-  };
-}
-
-const lost: Interceptor = async () => CONNECTION_LOST;
-const lostAfterwards: Interceptor = async (_call, forward) => {
-  await forward();
-  return CONNECTION_LOST;
-};
-const cutAt =
-  (bytes: number): Interceptor =>
-  async (_call, forward) => ({ ...(await forward()), cutAt: bytes });
-const answered =
-  (answer: ApiAnswer): Interceptor =>
-  async () =>
-    answer;
 
 /** Every one must end Succeeded, with one PATCH of the target. */
 const FAULTS: Readonly<Record<string, Interceptor>> = {

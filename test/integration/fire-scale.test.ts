@@ -6,7 +6,7 @@ import { residentMemory } from "../support/process-memory.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
 const { signal } = new AbortController();
-const DEPLOYMENTS = 300;
+const DEPLOYMENTS = 500;
 const REVISIONS = 4;
 const POLICIES = 100;
 const BURST = 100;
