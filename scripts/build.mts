@@ -8,7 +8,7 @@ import { build, type BuildOptions, type Plugin } from "esbuild";
 
 /**
  * What Node has loaded stays in memory, used or not. Of undici we use the client, not fetch, mocks and caches; of zod
- * one language of thirty. 12 MiB less, see docs/decisions/0009-memory.md.
+ * one language of thirty. 12 MiB less, see docs/decisions/0011-memory.md.
  */
 const slimLibraries: Plugin = {
   name: "slim-libraries",
