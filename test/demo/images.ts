@@ -12,7 +12,7 @@ const SERVER = "test/demo/app/web-server.mts";
 const TOOLS = ["traffic.mts", "pod-targets.mts", "scrape-target.ts"].map(
   (name) => [name, `test/demo/processes/${name}`] as const,
 );
-const OPERATOR_FILES = ["dist/rollback-operator.mjs", "scripts/image.mts"];
+const OPERATOR_FILES = ["dist/rollback-operator.mjs", "scripts/operator-image.ts"];
 const FOLDER = "build/demo-images";
 
 export interface PackedImage {

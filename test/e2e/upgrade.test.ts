@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { parse, stringify } from "yaml";
+import { operatorImage } from "../../scripts/operator-image.ts";
 import type { RollbackLedger, RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { type Cluster, down, up } from "../cluster/cluster.ts";
@@ -205,15 +206,7 @@ describeWithNode("upgrade and uninstall while a request runs", () => {
 /** The same program under another tag: what an upgrade changes for Kubernetes is the pods. */
 async function loadNextVersion(cluster: Cluster): Promise<void> {
   const archive = "build/image-next.tar";
-  await writeNodeImage(
-    {
-      name: "docker.io/library/rollback-operator:next",
-      files: [{ path: "/app/rollback-operator.mjs", from: "dist/rollback-operator.mjs", mode: 0o644 }],
-      entrypoint: ["/usr/bin/node", "--max-semi-space-size=2", "/app/rollback-operator.mjs"],
-      user: "65532:65532",
-    },
-    archive,
-  );
+  await writeNodeImage(operatorImage("docker.io/library/rollback-operator:next"), archive);
   await loadImage(cluster.layout, archive);
 }
 
