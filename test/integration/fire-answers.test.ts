@@ -17,7 +17,7 @@ import type { OperatorProcess } from "../support/operator-process.ts";
 import { openShop, sameStoredTemplate, type Shop } from "../support/shop.ts";
 
 /** Calls that fail are tried again after backoffs of seconds, and the machine may be busy. */
-const PATIENCE_MS = 75_000;
+const PATIENCE_MS = 120_000;
 
 /** Every one must end Succeeded, with one PATCH of the target. */
 const FAULTS: Readonly<Record<string, Interceptor>> = {
@@ -81,7 +81,7 @@ describe("answers of the API server that fail", () => {
       await isDoneOnce(opened, "undo");
       lab.proxy.intercept(undefined);
     },
-    90_000,
+    150_000,
   );
 
   it("429 with Retry-After: the act waits that long and is done once", async () => {

@@ -16,13 +16,17 @@ export function first(times: number, when: (call: ApiCall) => boolean, fault: In
   return (call, forward) => (left > 0 && when(call) && left-- > 0 ? fault(call, forward) : forward());
 }
 
-/** One in three, in an order that looks like chance and is the same each time. */
+/**
+ * One in three, in an order that looks like chance and is the same each time. Fifteen at most: with no end, the backoff
+ * of the last write may take minutes.
+ */
 export function oneInThree(fault: Interceptor): Interceptor {
   let state = 7;
-  return (call, forward) => {
+  const isHit = () => {
     state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state % 300 < 100 ? fault(call, forward) : forward();
+    return state % 300 < 100;
   };
+  return first(15, isHit, fault);
 }
 
 export const lost: Interceptor = async () => CONNECTION_LOST;
