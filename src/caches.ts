@@ -12,7 +12,12 @@ import type { Clock, Random } from "./kube/clock.ts";
 import { abortable } from "./kube/abort.ts";
 import { resourceName, type KubeObject, type ResourceType } from "./kube/objects.ts";
 import { createReflector, type Reflector, type ReflectorOptions } from "./kube/reflector.ts";
-import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "./kube/rollback-kinds.ts";
+import {
+  LEADER_LEASE,
+  ROLLBACK_LEDGERS,
+  ROLLBACK_POLICIES,
+  ROLLBACK_REQUESTS,
+} from "./kube/rollback-kinds.ts";
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
 import { bareIdentity, identifyReplicaSets, stripDeployment } from "./kube/transforms.ts";
 import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
@@ -20,9 +25,6 @@ import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { REVISION, REVISION_HISTORY } from "./workloads/revisions.ts";
 import { HASH_LABEL } from "./workloads/template.ts";
-
-/** Name of the Lease that the leader holds, in the operator's own namespace. */
-export const LEADER_LEASE = "rollback-operator";
 
 export interface Cache<T extends KubeObject> {
   readonly type: ResourceType<T>;
@@ -88,7 +90,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   const leaderLease = cache(
     leaseType,
     {},
-    { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE}` },
+    { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE.name}` },
   );
   const all: readonly Cache<never>[] = [
     requests,

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { LEADER_LEASE } from "./caches.ts";
 import { compose } from "./composition.ts";
 import { LiveConfig } from "./config/live.ts";
 import { loadConfig } from "./config/load.ts";
@@ -9,6 +8,7 @@ import { systemClock, type Clock } from "./kube/clock.ts";
 import { loadCredentials, type ClusterCredentials } from "./kube/credentials.ts";
 import { errorMessage } from "./kube/errors.ts";
 import { leaseStore, runElection } from "./kube/leader-election.ts";
+import { LEADER_LEASE } from "./kube/rollback-kinds.ts";
 import { startHttpServer } from "./telemetry/http-server.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -71,7 +71,7 @@ export async function runOperator(options: OperatorOptions): Promise<number> {
   ]);
   try {
     const end = await runElection({
-      lease: leaseStore(leaseClient, { namespace: config.namespace, name: LEADER_LEASE }),
+      lease: leaseStore(leaseClient, { namespace: config.namespace, name: LEADER_LEASE.name }),
       identity,
       clock,
       random,

@@ -47,7 +47,14 @@ export interface PlanContext {
 
 export type PlanResult<Plan> =
   | { readonly kind: "Planned"; readonly plan: Plan }
-  | { readonly kind: "NothingToDo"; readonly message: string }
+  | {
+      readonly kind: "NothingToDo";
+      readonly message: string;
+      /** What is not complete of the state that was asked for, such as pods that are not ready. */
+      readonly incomplete?: string | undefined;
+      /** The state that is there already, for those who check it. */
+      readonly live?: StepEnd;
+    }
   | { readonly kind: "Refused"; readonly reason: string; readonly message: string }
   | { readonly kind: "Superseded"; readonly message: string }
   /** The world is between two states; ask again. */

@@ -8,14 +8,9 @@ import {
   type RollbackRequest,
 } from "../kube/rollback-kinds.ts";
 import { resourceName, type KubeObject, type ResourceType } from "../kube/objects.ts";
+import type { Finding } from "./finding.ts";
 import type { Session } from "./session.ts";
-
-/** One thing that was looked at. Only Failed stands in the way of an undo. */
-export interface Finding {
-  readonly check: string;
-  readonly state: "Ok" | "Warning" | "Failed";
-  readonly message: string;
-}
+import { executorFindings, leaderFindings, namespaceFindings } from "./surroundings.ts";
 
 interface Right {
   readonly verb: string;
@@ -60,12 +55,20 @@ export async function examine(session: Session): Promise<readonly Finding[]> {
     kindFinding(session, ROLLBACK_REQUESTS),
     kindFinding(session, ROLLBACK_LEDGERS),
   ]);
+  const [namespaces, executors, leader] = await Promise.all([
+    namespaceFindings(session),
+    executorFindings(session, policies),
+    leaderFindings(session),
+  ]);
   return [
     server,
+    ...namespaces,
     requestKind,
     policyKind,
     ledgerKind,
     ...rights,
+    ...executors,
+    ...leader,
     operatorFinding(policies, requests, session.clock.now()),
     ...policies.flatMap(policyFindings),
   ];

@@ -31,6 +31,8 @@ export async function loadConfig(path: string | undefined): Promise<OperatorConf
 export function parseConfig(text: string, path: string): OperatorConfig {
   const document = parseDocument(text);
   const problems = document.errors.map((error) => error.message);
+  // A file that is being written, or was cut off, must not switch everything off.
+  if (text.trim() === "") problems.push("(root): the file is empty; leave --config away for the defaults");
   if (problems.length === 0) {
     const result = OperatorConfig.safeParse(document.toJS() ?? {});
     if (result.success) return result.data;

@@ -4,6 +4,9 @@ import type { RollbackPolicySpec, RollbackPolicyStatus } from "../crds/rollback-
 import type { RollbackRequestSpec, RollbackRequestStatus } from "../crds/rollback-request.ts";
 import { defineResource, type KubeObject } from "./objects.ts";
 
+/** The Lease that the leader holds, where the operator is installed as its manifests do. */
+export const LEADER_LEASE = { namespace: "rollback-system", name: "rollback-operator" } as const;
+
 export interface RollbackPolicy extends KubeObject {
   readonly spec: RollbackPolicySpec;
   readonly status?: RollbackPolicyStatus;

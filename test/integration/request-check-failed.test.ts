@@ -64,7 +64,7 @@ describe("a step that only checks", () => {
   );
 
   it(
-    "ends the request when it comes first and has no data; nothing was changed",
+    "that looks at nothing, as none before it restored anything, is refused; nothing was changed",
     async () => {
       const shop = await openBoth("unclear");
 
@@ -72,8 +72,9 @@ describe("a step that only checks", () => {
 
       const ended = await shop.ended("undo");
       expect(readyOf(ended)).toEqual({
-        reason: "CheckInconclusive",
-        message: expect.stringContaining("no step before it put a workload back or restarted one"),
+        reason: "InvalidSteps",
+        message:
+          "refused, nothing was changed: step gate: check pods looks at what a workload or restart step before it left, and there is none",
       });
       expect(ended.status?.timeline).not.toHaveProperty("applied");
       expect(await shop.acts()).toEqual([]);

@@ -54,7 +54,8 @@ export async function planScale(
   }
   const from = startOf(target, context);
   if (from === spec.replicas) {
-    return { kind: "NothingToDo", message: `${object} has ${from} replicas already` };
+    const message = `${object} has ${from === 1 ? "1 replica" : `${from} replicas`} already`;
+    return { kind: "NothingToDo", message, incomplete: incompleteOf(target, from) };
   }
   const [ownership, autoscalers, rehearsal] = await Promise.all([
     ownershipOf({ kind: spec.kind, object: target.workload }, executor, signal),
@@ -74,6 +75,13 @@ export async function planScale(
     kind: "Planned",
     plan: toPlan(stepName, object, target, { from, to: spec.replicas, isFloating }, context, warnings),
   };
+}
+
+/** Pods that are wanted and not ready, or not wanted and still there. */
+function incompleteOf({ workload: { status = {} } }: ScaleTarget, wanted: number): string | undefined {
+  const { replicas = 0, readyReplicas = 0 } = status;
+  if (wanted === 0) return replicas === 0 ? undefined : `${replicas} pods are not gone yet`;
+  return replicas === wanted && readyReplicas === wanted ? undefined : `${readyReplicas}/${wanted} ready`;
 }
 
 /** Where the step starts: at what an earlier step of the same request will have made, or else at what is live. */

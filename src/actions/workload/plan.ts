@@ -18,7 +18,7 @@ import { ownershipOf } from "../../workloads/ownership.ts";
 import type { Reference } from "../../workloads/references.ts";
 import { plannedTo } from "./destination.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
-import { resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
+import { nothingToDo, resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
 import { templateDigest } from "./template-digest.ts";
 import { imageWarnings, strategyWarnings } from "./warnings.ts";
 
@@ -68,7 +68,7 @@ export async function planWorkload(
   if (sameTemplate(preflight.template, template)) {
     const revision = to.revision?.revision;
     const message = `the live template already matches${revision === undefined ? "" : ` revision ${revision}`}`;
-    return { kind: "NothingToDo", message: `${object}: ${message}` };
+    return nothingToDo(workload, resolved.live, `${object}: ${message}`);
   }
   return {
     kind: "Planned",

@@ -1,9 +1,9 @@
 import type { WorkloadKind } from "../../crds/common.ts";
-import type { WorkloadTo } from "../../crds/rollback-request.ts";
+import type { StepEnd, WorkloadTo } from "../../crds/rollback-request.ts";
 import { podLabelOf } from "../../workloads/pods.ts";
 import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
-import { liveRevision, type Revision } from "../../workloads/revisions.ts";
-import { isObserved } from "../../workloads/rollout-state.ts";
+import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
+import { isObserved, rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { workloadTitle, type WorkloadKey } from "../../workloads/workload.ts";
 import type { PlanContext } from "../action.ts";
@@ -30,7 +30,12 @@ export type ResolvedEnds =
 
 /** Why there is nothing to plan; the same shapes as in PlanResult. */
 export type Unresolved =
-  | { readonly kind: "NothingToDo"; readonly message: string }
+  | {
+      readonly kind: "NothingToDo";
+      readonly message: string;
+      readonly incomplete?: string | undefined;
+      readonly live?: StepEnd;
+    }
   | { readonly kind: "Refused"; readonly reason: string; readonly message: string }
   | { readonly kind: "Superseded"; readonly message: string }
   | { readonly kind: "Pending"; readonly message: string; readonly pollAfterMs: number };
@@ -85,7 +90,7 @@ async function resolveFrom(
   const changed = changedSinceAccepted(live, context, key, object);
   if (changed !== undefined) return changed;
   const choice = choose(spec, workload, live, context);
-  if (choice.kind === "NothingToDo") return { kind: "NothingToDo", message: `${object}: ${choice.message}` };
+  if (choice.kind === "NothingToDo") return nothingToDo(workload, live, `${object}: ${choice.message}`);
   if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
   return { kind: "Resolved", workload, live, to: choice.destination, warnings: choice.warnings };
 }
@@ -101,6 +106,13 @@ function choose({ to }: WorkloadSpec, workload: Workload, live: Revision, contex
     automatic: context.automatic,
   });
   return choice.kind === "Chosen" ? { ...choice, destination: destinationOf(choice.revision) } : choice;
+}
+
+/** The template is as it was asked for; whether its pods are is told with it. */
+export function nothingToDo(workload: Workload, live: Revision, message: string): Unresolved {
+  const state = rolloutStateOf(workload);
+  const incomplete = state.complete ? undefined : state.message;
+  return { kind: "NothingToDo", message, incomplete, live: toRef(live) };
 }
 
 function notReadyToPlan(workload: Workload, object: string): Unresolved | undefined {

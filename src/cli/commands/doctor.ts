@@ -4,7 +4,8 @@ import { explain } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import { table } from "../output/table.ts";
-import { examine, type Finding } from "../diagnosis.ts";
+import { examine } from "../diagnosis.ts";
+import type { Finding } from "../finding.ts";
 
 /** Looks at all that a rollback needs, as far as this user can see it. */
 export async function doctor({ session, output, format }: CommandContext): Promise<ExitCode> {

@@ -44,6 +44,7 @@ function abortStep(situation: Situation, step: OpenStep, by: string, now: number
   if (progress.kind === "Unreadable") {
     return aborted(`${where}${by}; whether the change was stored is not known: ${progress.message}${left}`);
   }
+  if (step.planned.objectUid === undefined) return aborted(`${where}${by} during this step${left}`);
   const stored = step.status.state === "Applied" || progress.kind !== "Superseded";
   if (stored)
     return aborted(`${where}${by} after the change was stored, which stays; abort undoes nothing${left}`);

@@ -2,6 +2,7 @@ import { formatDuration } from "../../crds/duration.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
 import { stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
+import type { LockState } from "./target-lock.ts";
 import { planSentence } from "./wording.ts";
 
 /** Waiting requests are woken when the holder ends; this only bounds a lost wake-up. */
@@ -17,7 +18,13 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   if (resolution.kind === "Refused") return refuse(resolution.reason, resolution.message);
   const stopped = stopMessage(situation);
   if (stopped !== undefined) return refuse("KillSwitch", stopped);
-  if (plan === undefined) return { kind: "Plan" };
+  if (lock?.kind === "Busy") return waitForTurn(lock);
+  // While the target is busy nothing is planned: a hundred requests in a row would ask the API server for ever.
+  if (plan === undefined) {
+    return request.status?.phase === "Pending" && lock === undefined
+      ? { kind: "TakeLock" }
+      : { kind: "Plan" };
+  }
   switch (plan.kind) {
     case "Pending":
       return isPlanningTooLong(request, now)
@@ -35,16 +42,12 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   if (request.spec.dryRun)
     return finish("Succeeded", "DryRun", `nothing was changed: ${planSentence(plan.plan)}`);
   if (lock === undefined) return { kind: "TakeLock" };
-  if (lock.kind === "Busy") {
-    const { namespace, name } = lock.holder;
-    return wait(
-      "Pending",
-      "TargetBusy",
-      `waits for RollbackRequest ${namespace}/${name} on the same target`,
-      LOCK_POLL_MS,
-    );
-  }
   return { kind: "Announce", plan: plan.plan };
+}
+
+function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind: "Busy" }>): Decision {
+  const message = `waits for RollbackRequest ${namespace}/${name} on the same target`;
+  return wait("Pending", "TargetBusy", message, LOCK_POLL_MS);
 }
 
 /** A request that waited for its turn was planned before: its age says nothing of the workload's controller. */

@@ -7,10 +7,9 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordOutcome } from "../ledger/changes.ts";
 import { restoreFromJournal } from "../ledger/restore.ts";
-import { changeLedger } from "../ledger/ledger.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
-import { targetsOf } from "./ledgers.ts";
+import { changeLedgers, targetsOf } from "./ledgers.ts";
 import { FINALIZER } from "./phase.ts";
 import type { FinishedStep, RequestPorts } from "./ports.ts";
 import type { Situation } from "./situation.ts";
@@ -38,17 +37,14 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
   const { namespace = "", name, uid } = request.metadata;
   ports.verifications.forget(uid);
   const patch = removeFinalizer(request, FINALIZER);
-  const { target } = resolution;
-  if (target !== undefined) {
-    const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
-    await changeLedger(
-      ports.client,
-      target,
-      (ledger) =>
-        recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
-      signal,
-    );
-  }
+  const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
+  await changeLedgers(
+    ports,
+    resolution,
+    (ledger) =>
+      recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
+    signal,
+  );
   await ports.locks.releaseAll(targetsOf(resolution), { namespace, name, uid }, signal);
   if (patch === undefined) return;
   try {
@@ -120,7 +116,8 @@ function report(ports: RequestPorts, { request, automatic }: Situation, ending: 
 function finishedSteps({ metadata, status }: RollbackRequest): readonly FinishedStep[] {
   return (status?.steps ?? []).flatMap((step, index) => {
     const planned = status?.plan?.steps[index];
-    if (planned === undefined || step.startedAt === undefined) return [];
+    // A check is no rollback of anything.
+    if (planned?.objectUid === undefined || step.startedAt === undefined) return [];
     return [
       {
         name: step.name,

@@ -1,6 +1,6 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { readLedger, targetHash } from "../ledger/ledger.ts";
+import { changeLedger, readLedger, targetHash, type LedgerChange } from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Ledgers } from "./situation.ts";
@@ -27,5 +27,19 @@ export async function readLedgers(
     const spec = known.has(hash) ? known.get(hash) : (await readLedger(ports.client, target, signal))?.spec;
     return [hash, spec] as const;
   });
+  return new Map(await Promise.all(entries));
+}
+
+/** Makes one change to the ledgers of all targets. Throws KubeError; safe to repeat. */
+export async function changeLedgers(
+  ports: Pick<RequestPorts, "client">,
+  resolution: Resolution,
+  change: LedgerChange,
+  signal: AbortSignal,
+): Promise<Ledgers> {
+  const byHash = new Map(targetsOf(resolution).map((target) => [targetHash(target), target]));
+  const entries = [...byHash].map(
+    async ([hash, target]) => [hash, await changeLedger(ports.client, target, change, signal)] as const,
+  );
   return new Map(await Promise.all(entries));
 }

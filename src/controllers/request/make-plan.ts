@@ -47,10 +47,16 @@ export async function replan(
     .filter((step) => step.planned.object === planned.object)
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
-  const replanned = await action
-    .plan(contextFor(ports, situation, index, earlier, signal))
-    .catch(refusedIfForbidden<PlannedStep>);
-  return { ...situation, replanned };
+  const account = {
+    namespace: request.metadata.namespace ?? "",
+    name: situation.resolution.serviceAccountName,
+  };
+  // The account may have been deleted since, or lost a right: impersonating one that is gone works.
+  const [able, result] = await Promise.all([
+    checkExecutor(ports.client, account, action.rights, signal),
+    action.plan(contextFor(ports, situation, index, earlier, signal)).catch(refusedIfForbidden<PlannedStep>),
+  ]);
+  return { ...situation, replanned: able.kind === "Refused" ? able : completeOrRefused(result) };
 }
 
 /** One after the other where they touch the same object, since a later step starts where an earlier one ends. */
@@ -65,10 +71,11 @@ async function planAll(
     const { action } = step;
     const ends = planned.filter(({ object }) => object === action.object).map(({ to }) => to);
     const earlier = together(ends, false);
-    const result = await action.plan(contextFor(ports, situation, index, earlier, signal));
+    const seen = await action.plan(contextFor(ports, situation, index, earlier, signal));
+    const result = situation.resolution.steps.length === 1 ? seen : completeOrRefused(seen);
     if (result.kind === "Planned") planned.push(result.plan);
     else if (result.kind === "NothingToDo") {
-      planned.push(idleStep(step, result.message));
+      planned.push(idleStep(step, result));
       idle.push(result.message);
     } else return named(result, step, situation.resolution.steps.length);
   }
@@ -109,11 +116,25 @@ function together(ends: readonly (StepEnd | undefined)[], done: boolean): Earlie
   return ends.length === 0 ? undefined : { end: Object.assign({}, ...ends) as StepEnd, done };
 }
 
-function idleStep({ action }: ResolvedStep, message: string): PlannedStep {
+/** Other steps rely on this one: what is half-way where it should be does not count as done. */
+function completeOrRefused<Plan>(result: PlanResult<Plan>): PlanResult<Plan> {
+  if (result.kind !== "NothingToDo" || result.incomplete === undefined) return result;
+  return {
+    kind: "Refused",
+    reason: "Incomplete",
+    message: `${result.message}, but that is not complete: ${result.incomplete}; mend it first, the other steps rely on it`,
+  };
+}
+
+function idleStep(
+  { action }: ResolvedStep,
+  { message, live }: Extract<PlanResult<never>, { kind: "NothingToDo" }>,
+): PlannedStep {
   const { name, kind, object } = action;
   const nothingToDo = cutText(message, LONGEST_IDLE);
   const digest = digestOf({ action: kind, object, nothingToDo: true });
-  return { name, digest, action: kind, object, nothingToDo, changes: [], warnings: [] };
+  const to = live === undefined ? {} : { to: live };
+  return { name, digest, action: kind, object, nothingToDo, ...to, changes: [], warnings: [] };
 }
 
 /** Says which step it is, where there are several. */

@@ -1,4 +1,3 @@
-import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
@@ -36,7 +35,7 @@ export async function observe(
   const ledgers = await readLedgers(ports, targetsOf(resolution), early, signal);
   const ledger = ledgerOf(ledgers, target);
   // A finished request repeats nothing any more.
-  const twin = isFinished(request) ? undefined : twinOf(request, resolution, ledger);
+  const twin = isFinished(request) ? undefined : twinOf(request, resolution, ledgers);
   return {
     request,
     resolution,
@@ -72,10 +71,11 @@ async function readNamedLedgers(ports: RequestPorts, key: ObjectKey, signal: Abo
  * What this name and spec did already: as another object, or as this very one whose status somebody emptied. An entry
  * of its own that is only Started is no twin: a crash came between ledger and journal.
  */
-function twinOf(request: RollbackRequest, resolution: Resolution, ledger: RollbackLedgerSpec | undefined) {
+function twinOf(request: RollbackRequest, resolution: Resolution, ledgers: Ledgers) {
   if (resolution.kind === "Refused") return undefined;
   const { name, uid } = request.metadata;
-  return ledger?.executed.find(
+  const executed = [...ledgers.values()].flatMap((ledger) => ledger?.executed ?? []);
+  return executed.find(
     (entry) =>
       entry.name === name &&
       entry.specDigest === resolution.specDigest &&

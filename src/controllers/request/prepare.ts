@@ -5,9 +5,8 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { bindAutomatic } from "../ledger/automatic.ts";
 import { recordExecuted } from "../ledger/changes.ts";
-import { changeLedger, targetHash } from "../ledger/ledger.ts";
 import { openStep } from "./journal.ts";
-import { readLedgers, targetsOf } from "./ledgers.ts";
+import { changeLedgers, readLedgers, targetsOf } from "./ledgers.ts";
 import { FINALIZER } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
@@ -53,11 +52,12 @@ export async function announce(
     at: new Date(now).toISOString(),
     outcome: "Started",
   } as const;
-  const [finalized, ledger] = await Promise.all([
+  // Every target remembers it: any of the ledgers may be lost, and a request that is made again must be known.
+  const [finalized, ledgers] = await Promise.all([
     withFinalizer(ports, request, signal),
-    changeLedger(
-      ports.client,
-      resolution.target,
+    changeLedgers(
+      ports,
+      resolution,
       (before) => bindAutomatic(recordExecuted(before, entry), automatic, uid),
       signal,
     ),
@@ -69,7 +69,6 @@ export async function announce(
   };
   const status = runningStatus(finalized, announcedFacts(situation, now), activity, now);
   const announced = await writeStatus(ports.client, ROLLBACK_REQUESTS, finalized, status, { signal });
-  const ledgers = new Map([...situation.ledgers, [targetHash(resolution.target), ledger]]);
   return { ...situation, request: announced, ledgers };
 }
 

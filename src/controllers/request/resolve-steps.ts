@@ -2,7 +2,7 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { BoundStep } from "../../actions/bound-step.ts";
 import type { Actions, StepSpecs } from "../../actions/registry.ts";
 import type { SpecTarget } from "../../crds/common.ts";
-import { formatDuration, parseDuration } from "../../crds/duration.ts";
+import { parseDuration } from "../../crds/duration.ts";
 import type { RequestStep } from "../../crds/rollback-request.ts";
 import type { CheckStep } from "../../crds/verification.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -43,8 +43,9 @@ export function resolveSteps(
     }
     const action = actions.bind(step.name, specs);
     const timeoutMs = parseDuration(step.timeout);
-    const tooLong = step.check === undefined ? undefined : soakProblem(step.name, step.check, timeoutMs);
-    if (tooLong !== undefined) return tooLong;
+    const problem =
+      step.check === undefined ? undefined : checkProblem(request, step.name, step.check, steps);
+    if (problem !== undefined) return problem;
     steps.push({ action, targets: action.lockKeys(namespace), timeoutMs });
   }
   return orderProblem(steps) ?? steps;
@@ -60,11 +61,29 @@ function withTarget(
   return target && { workload: { kind: target.kind, name: target.name, to } };
 }
 
-function soakProblem(name: string, { settle, soak }: CheckStep, timeoutMs: number): Unresolvable | undefined {
-  if (parseDuration(settle) + parseDuration(soak) < timeoutMs) return undefined;
+/** What is wrong with a check that could never pass, said before anything is done. */
+function checkProblem(
+  { spec }: RollbackRequest,
+  name: string,
+  { settle, soak, checks }: CheckStep,
+  before: readonly ResolvedStep[],
+): Unresolvable | undefined {
+  const timeout = spec.steps?.find((step) => step.name === name)?.timeout ?? spec.deadline;
+  for (const [what, limit] of [
+    ["its timeout", timeout],
+    ["the deadline of the request", spec.deadline],
+  ] as const) {
+    if (parseDuration(settle) + parseDuration(soak) < parseDuration(limit)) continue;
+    return refused(
+      "InvalidSteps",
+      `step ${name}: settle ${settle} and soak ${soak} take longer than ${what} of ${limit}: set a longer one, or a shorter soak`,
+    );
+  }
+  const blind = checks.find(({ pods, version }) => pods !== undefined || version !== undefined);
+  if (blind === undefined || before.some(({ action }) => action.changesTemplate)) return undefined;
   return refused(
     "InvalidSteps",
-    `step ${name}: settle ${settle} and soak ${soak} take longer than its timeout of ${formatDuration(timeoutMs)}`,
+    `step ${name}: check ${blind.name} looks at what a workload or restart step before it left, and there is none`,
   );
 }
 
