@@ -18,13 +18,7 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   if (resolution.kind === "Refused") return refuse(resolution.reason, resolution.message);
   const stopped = stopMessage(situation);
   if (stopped !== undefined) return refuse("KillSwitch", stopped);
-  if (lock?.kind === "Busy") return waitForTurn(lock);
-  // While the target is busy nothing is planned: a hundred requests in a row would ask the API server for ever.
-  if (plan === undefined) {
-    return request.status?.phase === "Pending" && lock === undefined
-      ? { kind: "TakeLock" }
-      : { kind: "Plan" };
-  }
+  if (plan === undefined) return { kind: "Plan" };
   switch (plan.kind) {
     case "Pending":
       return isPlanningTooLong(request, now)
@@ -42,6 +36,7 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   if (request.spec.dryRun)
     return finish("Succeeded", "DryRun", `nothing was changed: ${planSentence(plan.plan)}`);
   if (lock === undefined) return { kind: "TakeLock" };
+  if (lock.kind === "Busy") return waitForTurn(lock);
   return { kind: "Announce", plan: plan.plan };
 }
 

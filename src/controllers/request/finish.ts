@@ -10,7 +10,7 @@ import { restoreFromJournal } from "../ledger/restore.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
 import { changeLedgers, targetsOf } from "./ledgers.ts";
-import { FINALIZER } from "./phase.ts";
+import { FINALIZER, isFinished } from "./phase.ts";
 import type { FinishedStep, RequestPorts } from "./ports.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts, checkFacts, finalStatus, stepFacts, timelineFacts } from "./status.ts";
@@ -53,6 +53,22 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
     // Gone, or changed: the next pass sees the newer object.
     if (!isNotFound(error)) throw error;
   }
+}
+
+/**
+ * Gives back what this pass locked for a request that another writer, such as a second leader, has ended meanwhile: that
+ * one released the locks before we took them. While the request runs they are its own, whoever took them.
+ */
+export async function releaseIfEnded(
+  ports: RequestPorts,
+  { request, resolution, lock }: Situation,
+  signal: AbortSignal,
+): Promise<void> {
+  if (lock?.kind !== "Held") return;
+  const { namespace = "", name, uid } = request.metadata;
+  const now = await ports.client.tryGet(ROLLBACK_REQUESTS, objectKey(request), { signal });
+  if (now !== undefined && now.metadata.uid === uid && !isFinished(now)) return;
+  await ports.locks.releaseAll(targetsOf(resolution), { namespace, name, uid }, signal);
 }
 
 function finalFacts(situation: Situation, ending: Ending, now: number) {

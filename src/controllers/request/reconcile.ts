@@ -4,7 +4,7 @@ import { parseKey } from "../../kube/objects.ts";
 import { advance } from "./advance.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
-import { cleanUp, finish } from "./finish.ts";
+import { cleanUp, finish, releaseIfEnded } from "./finish.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
 import { makePlan, replan } from "./make-plan.ts";
@@ -38,6 +38,7 @@ export async function reconcileRequest(
     }
   } catch (error) {
     if (!isConflict(error)) throw error;
+    await releaseIfEnded(ports, situation, signal);
     return { afterMs: AFTER_CONFLICT_MS };
   }
   throw new Error(`RollbackRequest ${key} does not come to rest`);
