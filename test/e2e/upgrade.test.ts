@@ -60,14 +60,14 @@ describeWithNode("upgrade and uninstall while a request runs", () => {
     await kubectl(["rollout", "status", ...SHOP, "deployment/web", "--timeout=120s"]);
   }
 
-  /** Ships v2 and asks for its undoing; resolves when the request is in the phase. */
+  /** Ships v2 and asks for its undoing; resolves when the change is stored and the request is in the phase. */
   async function undoUntil(name: string, phase: string, soak = "3s"): Promise<void> {
     await release("v2");
     await kubectl(["create", ...SHOP, "-f", "-"], undoRequest(name, soak));
     await until(
-      `${name} is ${phase}`,
+      `${name} is ${phase} with its change stored`,
       () => request(name),
-      (now) => now.status?.phase === phase,
+      ({ status }) => status?.phase === phase && status.timeline?.applied !== undefined,
       60_000,
     );
   }
