@@ -82,6 +82,8 @@ describeWithNode("the demo on a cluster of the user's own", () => {
     "refuses to start where the operator is installed already, and its removal leaves that alone",
     async () => {
       await kubectl(["apply", "-f", "deploy/crds"]);
+      // A kind that is deleted before it is served takes minutes to go.
+      await kubectl(["wait", "--for=condition=Established", "--timeout=60s", "-f", "deploy/crds"]);
 
       const { code, output } = await play("up");
       expect(code).toBe(1);
@@ -91,7 +93,7 @@ describeWithNode("the demo on a cluster of the user's own", () => {
       expect(await kubectl(["get", "-f", "deploy/crds", "-o", "name"])).toMatch(/^(\S+rollback\S+\n){3}$/);
       await kubectl(["delete", "-f", "deploy/crds"]);
     },
-    120_000,
+    300_000,
   );
 
   itOnOurs(
