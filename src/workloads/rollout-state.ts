@@ -71,8 +71,14 @@ export function daemonSetState(set: DaemonSet): RolloutState {
   return updated < wanted || available < wanted ? incomplete(numbers) : complete(numbers);
 }
 
+/** What isObserved looks at. */
+interface Observable {
+  readonly metadata: { readonly generation?: number | undefined };
+  readonly status?: { readonly observedGeneration?: number | undefined } | undefined;
+}
+
 /** The controller has taken up the newest spec. */
-export function isObserved({ metadata, status }: LiveWorkload["object"]): boolean {
+export function isObserved({ metadata, status }: Observable): boolean {
   return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }
 

@@ -1,5 +1,4 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
-import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import { checkDependencies } from "../../workloads/dependencies.ts";
@@ -11,6 +10,7 @@ import { isObserved } from "../../workloads/rollout-state.ts";
 import { isOnDelete, workloadTitle, type LiveWorkload } from "../../workloads/workload.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
+import { boundedWarnings } from "../warnings.ts";
 import { sendRestart } from "./patch.ts";
 import { restartedAt, templateDigest } from "./template-identity.ts";
 
@@ -33,9 +33,6 @@ type Unplannable = Exclude<PlanResult<RestartPlan>, { kind: "Planned" }>;
 
 /** The Deployment controller catches up, or whoever changed the object is done, soon. */
 const UNSETTLED_POLL_MS = 250;
-
-/** What the schema allows for one warning; the API server refuses a whole status for one text too long. */
-const LONGEST_WARNING = 1_024;
 
 /** A stored plan with all that makes it one of this action, if it has that. */
 export function narrowRestart(planned: PlannedStep): RestartPlan | undefined {
@@ -202,7 +199,7 @@ function toPlan(
     },
     to: { templateDigest: digest, restartedAt: new Date(now).toISOString() },
     changes: [`template.metadata.annotations.${RESTARTED_AT}`],
-    warnings: warnings.slice(0, 32).map((text) => cutText(text, LONGEST_WARNING)),
+    warnings: boundedWarnings(warnings),
   };
 }
 

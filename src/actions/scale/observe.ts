@@ -2,6 +2,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { podType, replicaSetType, type Pod } from "../../kube/well-known.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { selectorText } from "../../workloads/read-workload.ts";
+import { isObserved } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import type { ApplyContext, Progress } from "../action.ts";
 import { superseded } from "../results.ts";
@@ -30,8 +31,8 @@ export async function observeScale(
     return superseded(`${object} was set to ${replicas} replicas by somebody else after the act`);
   }
   const after = { replicas };
-  const { metadata, status = {} } = target.workload;
-  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
+  const { status = {} } = target.workload;
+  if (!isObserved(target.workload)) {
     return inProgress(`the ${target.kind} controller has not seen the change yet`, after);
   }
   const all = status.replicas ?? 0;

@@ -1,10 +1,10 @@
 import type { PlannedStep } from "../../crds/rollback-request.ts";
-import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import type { ScalableKind } from "../../kube/scale-types.ts";
 import { ownershipOf } from "../../workloads/ownership.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
+import { boundedWarnings } from "../warnings.ts";
 import { autoscalersOf, isMovedByHpa, judgeAutoscalers } from "./autoscalers.ts";
 import { sendScale } from "./patch.ts";
 import { readTarget, type ScaleTarget } from "./target.ts";
@@ -24,9 +24,6 @@ export type ScalePlan = Omit<PlannedStep, "objectUid" | "from" | "to"> & {
 
 /** Whoever changes it is done with it soon. */
 const CHANGED_POLL_MS = 250;
-
-/** What the schema allows for one warning; the API server refuses a whole status for one text too long. */
-const LONGEST_WARNING = 1_024;
 
 /** A stored plan with both its numbers, if it has them. */
 export function narrowScale(planned: PlannedStep): ScalePlan | undefined {
@@ -143,7 +140,7 @@ function toPlan(
     ...identity,
     from: { replicas: from },
     changes: ["spec.replicas"],
-    warnings: warnings.slice(0, 32).map((text) => cutText(text, LONGEST_WARNING)),
+    warnings: boundedWarnings(warnings),
   };
 }
 

@@ -5,7 +5,6 @@ import {
   type RevisionRef,
   type StepEnd,
 } from "../../crds/rollback-request.ts";
-import { cutText } from "../../kube/conditions.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import type { PodTemplateSpec } from "../../kube/well-known.ts";
 import { toRef } from "../../workloads/revisions.ts";
@@ -13,6 +12,7 @@ import { changedPaths, sameTemplate } from "../../workloads/template.ts";
 import { WORKLOAD_TYPES, workloadTitle } from "../../workloads/workload.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
+import { boundedWarnings } from "../warnings.ts";
 import { checkDependencies } from "../../workloads/dependencies.ts";
 import { ownershipOf } from "../../workloads/ownership.ts";
 import type { Reference } from "../../workloads/references.ts";
@@ -47,9 +47,6 @@ function destinationEnd(to: StepEnd | undefined): PlannedTo | undefined {
 
 /** Whoever changes it is done with it soon. */
 const CHANGED_POLL_MS = 250;
-
-/** What the schema allows for one warning; the API server refuses a whole status for one text too long. */
-const LONGEST_WARNING = 1_024;
 
 /** Resolves, preflights and dry-runs; changes nothing. */
 export async function planWorkload(
@@ -183,7 +180,7 @@ function toPlan(
     name,
     digest,
     ...identity,
-    warnings: warnings.slice(0, 32).map((text) => cutText(text, LONGEST_WARNING)),
+    warnings: boundedWarnings(warnings),
   };
 }
 

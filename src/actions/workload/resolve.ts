@@ -1,12 +1,12 @@
 import type { WorkloadKind } from "../../crds/common.ts";
-import type { StepEnd, WorkloadTo } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/rollback-request.ts";
 import { podLabelOf } from "../../workloads/pods.ts";
 import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
 import { isObserved, rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { workloadTitle, type WorkloadKey } from "../../workloads/workload.ts";
-import type { PlanContext } from "../action.ts";
+import type { PlanContext, PlanResult } from "../action.ts";
 import { superseded } from "../results.ts";
 import { chooseRevision } from "./choose.ts";
 import { choosePin, destinationOf, type Destination } from "./destination.ts";
@@ -28,17 +28,8 @@ export interface Ends {
 export type ResolvedEnds =
   (Ends & { readonly kind: "Resolved"; readonly warnings: readonly string[] }) | Unresolved;
 
-/** Why there is nothing to plan; the same shapes as in PlanResult. */
-export type Unresolved =
-  | {
-      readonly kind: "NothingToDo";
-      readonly message: string;
-      readonly incomplete?: string | undefined;
-      readonly live?: StepEnd;
-    }
-  | { readonly kind: "Refused"; readonly reason: string; readonly message: string }
-  | { readonly kind: "Superseded"; readonly message: string }
-  | { readonly kind: "Pending"; readonly message: string; readonly pollAfterMs: number };
+/** Why there is nothing to plan. */
+export type Unresolved = Exclude<PlanResult<never>, { kind: "Planned" }>;
 
 /** Time between two looks while the workload's controller catches up. */
 const CONTROLLER_LAG_POLL_MS = 250;

@@ -15,6 +15,11 @@ export function targetHash(target: TargetKey): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
+/** Each target once, by its hash. */
+export function byHash(targets: readonly TargetKey[]): ReadonlyMap<string, TargetKey> {
+  return new Map(targets.map((target) => [targetHash(target), target]));
+}
+
 /** A target's ledger as it is stored now; undefined when nothing was ever recorded. */
 export async function readLedger(
   client: KubeClient,

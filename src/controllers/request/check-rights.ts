@@ -1,16 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Right } from "../../actions/action.ts";
-import { cutText } from "../../kube/conditions.ts";
+import { boundedWarnings } from "../../actions/warnings.ts";
 import { isForbidden } from "../../kube/errors.ts";
 import { missingRights } from "./executor.ts";
-import { restoredBy } from "./restored.ts";
 import type { RequestPorts } from "./ports.ts";
-import type { ResolvedSituation } from "./running.ts";
+import { stepChecks } from "./resolve.ts";
+import { restoredBy } from "./restored.ts";
+import { accountOf, type ResolvedSituation } from "./running.ts";
 import type { RequestPlan } from "./situation.ts";
-
-/** Bounds of a plan's warnings, as the schema has them. */
-const MOST_WARNINGS = 32;
-const LONGEST_WARNING = 1_024;
 
 /**
  * A check that cannot be made must not stand in the way of a rollback; but it is better known before than after.
@@ -18,22 +15,20 @@ const LONGEST_WARNING = 1_024;
  */
 export async function warningOfChecks(
   ports: RequestPorts,
-  { request, resolution }: ResolvedSituation,
+  situation: ResolvedSituation,
   asked: readonly Right[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { serviceAccountName } = resolution;
-  const { namespace = "" } = request.metadata;
-  const between = (request.spec.steps ?? []).flatMap(({ check }) => check?.checks ?? []);
-  const checks = [...resolution.verification.checks, ...between];
+  const { request, resolution } = situation;
+  const checks = [...resolution.verification.checks, ...stepChecks(request)];
   const wanted = ports.verifications.requiredRights(checks, restoredBy(resolution));
   const rights = unasked(wanted, asked);
   if (rights.length === 0) return undefined;
-  const account = { namespace, name: serviceAccountName };
+  const account = accountOf(situation);
   try {
-    const lack = await missingRights(ports.client.as(account), namespace, rights, signal);
+    const lack = await missingRights(ports.client.as(account), account.namespace, rights, signal);
     if (lack === undefined) return undefined;
-    return `unchecked: checks will be Inconclusive, as ServiceAccount ${namespace}/${serviceAccountName} ${lack}`;
+    return `unchecked: checks will be Inconclusive, as ServiceAccount ${account.namespace}/${account.name} ${lack}`;
   } catch (error) {
     // Then the plan is refused for that reason, in better words.
     if (isForbidden(error)) return undefined;
@@ -45,7 +40,7 @@ export async function warningOfChecks(
 export function withWarning(plan: RequestPlan, warning: string | undefined): RequestPlan {
   const [first, ...others] = plan.steps;
   if (warning === undefined || first === undefined) return plan;
-  const warnings = [cutText(warning, LONGEST_WARNING), ...first.warnings].slice(0, MOST_WARNINGS);
+  const warnings = boundedWarnings([warning, ...first.warnings]);
   return { ...plan, steps: [{ ...first, warnings }, ...others] };
 }
 

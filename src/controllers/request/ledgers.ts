@@ -1,6 +1,6 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { changeLedger, readLedger, targetHash, type LedgerChange } from "../ledger/ledger.ts";
+import { byHash, changeLedger, readLedger, targetHash, type LedgerChange } from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Ledgers } from "./situation.ts";
@@ -22,8 +22,7 @@ export async function readLedgers(
   known: Ledgers,
   signal: AbortSignal,
 ): Promise<Ledgers> {
-  const byHash = new Map(targets.map((target) => [targetHash(target), target]));
-  const entries = [...byHash].map(async ([hash, target]) => {
+  const entries = [...byHash(targets)].map(async ([hash, target]) => {
     const spec = known.has(hash) ? known.get(hash) : (await readLedger(ports.client, target, signal))?.spec;
     return [hash, spec] as const;
   });
@@ -37,8 +36,7 @@ export async function changeLedgers(
   change: LedgerChange,
   signal: AbortSignal,
 ): Promise<Ledgers> {
-  const byHash = new Map(targetsOf(resolution).map((target) => [targetHash(target), target]));
-  const entries = [...byHash].map(
+  const entries = [...byHash(targetsOf(resolution))].map(
     async ([hash, target]) => [hash, await changeLedger(ports.client, target, change, signal)] as const,
   );
   return new Map(await Promise.all(entries));

@@ -9,7 +9,7 @@ import { changedSteps, openStep } from "./journal.ts";
 import { ledgerOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { ResolvedStep } from "./resolve-steps.ts";
-import { resolvedStep, type ResolvedSituation } from "./running.ts";
+import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { RequestPlan, Situation } from "./situation.ts";
 
 /** What the schema allows for the reason why a step has nothing to do. */
@@ -21,11 +21,9 @@ export async function makePlan(
   situation: ResolvedSituation,
   signal: AbortSignal,
 ): Promise<Situation> {
-  const { request, resolution } = situation;
-  const account = { namespace: request.metadata.namespace ?? "", name: resolution.serviceAccountName };
-  const rights = resolution.steps.flatMap(({ action }) => action.rights);
+  const rights = situation.resolution.steps.flatMap(({ action }) => action.rights);
   const [able, plan, warning] = await Promise.all([
-    checkExecutor(ports.client, account, rights, signal),
+    checkExecutor(ports.client, accountOf(situation), rights, signal),
     planAll(ports, situation, signal).catch(refusedIfForbidden<RequestPlan>),
     warningOfChecks(ports, situation, rights, signal),
   ]);
@@ -47,13 +45,9 @@ export async function replan(
     .filter((step) => step.planned.object === planned.object)
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
-  const account = {
-    namespace: request.metadata.namespace ?? "",
-    name: situation.resolution.serviceAccountName,
-  };
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
   const [able, result] = await Promise.all([
-    checkExecutor(ports.client, account, action.rights, signal),
+    checkExecutor(ports.client, accountOf(situation), action.rights, signal),
     action.plan(contextFor(ports, situation, index, earlier, signal)).catch(refusedIfForbidden<PlannedStep>),
   ]);
   return { ...situation, replanned: able.kind === "Refused" ? able : completeOrRefused(result) };
@@ -94,13 +88,13 @@ function contextFor(
   signal: AbortSignal,
 ): PlanContext {
   const { request, resolution, ledgers, automatic } = situation;
-  const { namespace = "" } = request.metadata;
-  const { serviceAccountName, steps } = resolution;
+  const account = accountOf(situation);
+  const { steps } = resolution;
   const firstRollback = steps.findIndex(({ action }) => action.makesRelease);
   return {
-    executor: ports.client.as({ namespace, name: serviceAccountName }),
-    executorName: serviceAccountName,
-    namespace,
+    executor: ports.client.as(account),
+    executorName: account.name,
+    namespace: account.namespace,
     ledger: ledgerOf(ledgers, steps[index]?.targets[0]),
     from: request.status?.plan?.steps[index]?.from,
     earlier,

@@ -1,7 +1,7 @@
 import type { CheckContext } from "../../checks/check.ts";
 import type { RequestPorts } from "./ports.ts";
 import { restoredSoFar } from "./restored.ts";
-import { activityOf, writeRunning, type ResolvedSituation } from "./running.ts";
+import { accountOf, activityOf, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { checkFacts } from "./status.ts";
 
@@ -36,14 +36,15 @@ export async function verify(
 
 function checkContext(
   ports: RequestPorts,
-  { request, resolution }: ResolvedSituation,
+  situation: ResolvedSituation,
   now: number,
   signal: AbortSignal,
 ): CheckContext {
-  const { namespace = "" } = request.metadata;
+  const { request, resolution } = situation;
+  const account = accountOf(situation);
   return {
-    executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
-    namespace,
+    executor: ports.client.as(account),
+    namespace: account.namespace,
     restored: restoredSoFar(request, resolution),
     signals: resolution.signals,
     now,

@@ -44,7 +44,7 @@ export function resolveSteps(
     const action = actions.bind(step.name, specs);
     const timeoutMs = parseDuration(step.timeout);
     const problem =
-      step.check === undefined ? undefined : checkProblem(request, step.name, step.check, steps);
+      step.check === undefined ? undefined : checkProblem(step, step.check, request.spec.deadline, steps);
     if (problem !== undefined) return problem;
     steps.push({ action, targets: action.lockKeys(namespace), timeoutMs });
   }
@@ -63,15 +63,14 @@ function withTarget(
 
 /** What is wrong with a check that could never pass, said before anything is done. */
 function checkProblem(
-  { spec }: RollbackRequest,
-  name: string,
+  { name, timeout }: RequestStep,
   { settle, soak, checks }: CheckStep,
+  deadline: string,
   before: readonly ResolvedStep[],
 ): Unresolvable | undefined {
-  const timeout = spec.steps?.find((step) => step.name === name)?.timeout ?? spec.deadline;
   for (const [what, limit] of [
     ["its timeout", timeout],
-    ["the deadline of the request", spec.deadline],
+    ["the deadline of the request", deadline],
   ] as const) {
     if (parseDuration(settle) + parseDuration(soak) < parseDuration(limit)) continue;
     return refused(

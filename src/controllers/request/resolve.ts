@@ -112,7 +112,7 @@ function resolveVerification(
 }
 
 /** The checks of steps between others. */
-function stepChecks({ spec }: RollbackRequest): readonly VerificationCheck[] {
+export function stepChecks({ spec }: RollbackRequest): readonly VerificationCheck[] {
   return (spec.steps ?? []).flatMap(({ check }) => check?.checks ?? []);
 }
 

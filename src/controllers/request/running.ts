@@ -37,6 +37,14 @@ export function activityOf(request: RollbackRequest): Activity {
   };
 }
 
+/** The ServiceAccount that the request acts as. */
+export function accountOf({ request, resolution }: ResolvedSituation): {
+  readonly namespace: string;
+  readonly name: string;
+} {
+  return { namespace: request.metadata.namespace ?? "", name: resolution.serviceAccountName };
+}
+
 /** Throws TypeError for a step that the spec does not have. */
 export function resolvedStep({ resolution }: ResolvedSituation, index: number): ResolvedStep {
   const step = resolution.steps[index];
@@ -47,14 +55,15 @@ export function resolvedStep({ resolution }: ResolvedSituation, index: number): 
 /** What an action needs to act or to look; `appliedAt` as the journal has it. */
 export function applyContext(
   ports: RequestPorts,
-  { request, resolution }: ResolvedSituation,
+  situation: ResolvedSituation,
   appliedAt: string | undefined,
   signal: AbortSignal,
 ): ApplyContext {
-  const { namespace = "" } = request.metadata;
+  const { request, resolution } = situation;
+  const account = accountOf(situation);
   return {
-    executor: ports.client.as({ namespace, name: resolution.serviceAccountName }),
-    namespace,
+    executor: ports.client.as(account),
+    namespace: account.namespace,
     signal,
     now: ports.clock.now(),
     appliedAt: appliedAt === undefined ? undefined : Date.parse(appliedAt),

@@ -4,7 +4,7 @@ import { microTime } from "../../kube/clock.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../../kube/errors.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import { leaseType, type Lease } from "../../kube/well-known.ts";
-import { targetHash } from "../ledger/ledger.ts";
+import { byHash, targetHash } from "../ledger/ledger.ts";
 import { isFinished } from "./phase.ts";
 
 /** Who holds a lock: never renewed, never expiring by time. */
@@ -118,8 +118,7 @@ export class TargetLocks {
 
 /** Each target once, by the name of its lock. */
 function inFixedOrder(targets: readonly TargetKey[]): readonly TargetKey[] {
-  const byHash = new Map(targets.map((target) => [targetHash(target), target]));
-  return [...byHash].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+  return [...byHash(targets)].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
 }
 
 function specFor(holder: LockHolder, now: number) {
