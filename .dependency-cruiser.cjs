@@ -36,7 +36,7 @@ module.exports = {
     {
       name: "lower-layers-know-no-controller",
       severity: "error",
-      from: { path: "^src/(actions|checks|decision|gitops|prometheus|workloads|config|kube|crds)/" },
+      from: { path: "^src/(actions|backtest|checks|decision|gitops|prometheus|signals|workloads|config|kube|crds)/" },
       to: { path: "^src/(controllers|telemetry|main|operator|composition|caches)" },
     },
     {
@@ -65,7 +65,7 @@ module.exports = {
       to: {
         path: "^src/",
         pathNot:
-          "^src/(cli|crds|kube|workloads)/|^src/controllers/ledger/ledger[.]ts$|^src/actions/workload/choose[.]ts$",
+          "^src/(backtest|cli|crds|decision|kube|prometheus|signals|workloads)/|^src/controllers/ledger/ledger[.]ts$|^src/actions/workload/choose[.]ts$",
       },
     },
     {

@@ -16,6 +16,8 @@ const CRITICAL: Row = {
   forMs: 60_000,
   severity: "SEV1",
   action: "Rollback",
+  plan: "application",
+  expiresAfterMs: 1_800_000,
 };
 const ELEVATED: Row = { ...CRITICAL, name: "elevated", threshold: 0.05, severity: "SEV3", action: "Notify" };
 

@@ -85,6 +85,8 @@ function decideRow(evaluation: RowEvaluation, input: DecisionInput): Decision {
   const finding: Finding = { row, value: sample.value, onset, attribution, sentence };
   const guardInput: GuardInput = { ...input, evaluation, onset, attribution };
   switch (row.action) {
+    case "Propose":
+    case "Prepare":
     case "Notify":
       return policy.suspended || !releaseHasSettled(guardInput).allowed
         ? QUIET

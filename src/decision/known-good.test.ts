@@ -19,8 +19,18 @@ function evaluation(verdict: Verdict): RowEvaluation {
     forMs: 0,
     severity: "SEV1",
     action: "Notify",
+    plan: "application",
+    expiresAfterMs: 1_800_000,
   } as const;
-  return { row, at: 0, sample: { kind: "Value", value: 0 }, verdict, window: emptyWindow(), fires: false };
+  return {
+    row,
+    part: "",
+    at: 0,
+    sample: { kind: "Value", value: 0 },
+    verdict,
+    window: emptyWindow(),
+    fires: false,
+  };
 }
 
 function bakeAll(ticks: readonly (readonly Verdict[])[], extra: Partial<BakingInput> = {}): Baking {

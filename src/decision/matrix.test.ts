@@ -20,6 +20,8 @@ function row(name: string, action: RowAction, extra: Partial<Row> = {}): Row {
     forMs: 0,
     severity: "SEV1",
     action,
+    plan: "application",
+    expiresAfterMs: 1_800_000,
     ...extra,
   };
 }

@@ -25,6 +25,26 @@ export interface UnknownSample {
 export type UnknownKind =
   "NoData" | "Stale" | "NaN" | "InsufficientTraffic" | "Unproven" | "Ambiguous" | "Error";
 
+/** What a signal gave at one instant: one sample, or with `by` one for each label value. */
+export type Reading = Sample | SplitReading;
+
+export interface SplitReading {
+  readonly kind: "Split";
+  /** Samples by their part, such as `route=/models`. */
+  readonly parts: ReadonlyMap<string, Sample>;
+}
+
+/** The part of a reading that is one sample. */
+export const WHOLE = "";
+
+/** How a signal stands as a whole: any of its parts that has a value shows that it can be measured. */
+export function overall(reading: Reading): Sample {
+  if (reading.kind !== "Split") return reading;
+  const samples = [...reading.parts.values()];
+  const known = samples.find(({ kind }) => kind === "Value") ?? samples[0];
+  return known ?? { kind: "NoData", detail: "no label value has a series" };
+}
+
 /** A sample and the instant it speaks about (ms since the epoch). */
 export interface TimedSample {
   readonly at: number;

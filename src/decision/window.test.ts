@@ -15,6 +15,8 @@ const ROW: Row = {
   forMs: 60_000,
   severity: "SEV1",
   action: "Rollback",
+  plan: "application",
+  expiresAfterMs: 1_800_000,
 };
 
 const kinds: readonly UnknownKind[] = [

@@ -251,6 +251,8 @@ describe("a sample from a real Prometheus", () => {
       forMs: 20 * STEP,
       severity: "SEV1",
       action: "Rollback",
+      plan: "application",
+      expiresAfterMs: 1_800_000,
     };
     const range = await samplerAt(url).sampleRange(
       ratioOf("requests_total"),

@@ -3,16 +3,16 @@ import { parseMatrix } from "../../decision/matrix.ts";
 import type { PolicyView } from "../../decision/guards/guard.ts";
 import type { Row } from "../../decision/row.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
-import type { Sampler } from "../../prometheus/sampler.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
-import { buildSignalQuery, unitOf, type SignalQuery } from "../../prometheus/signal-query.ts";
+import { buildSignalQuery, unitOf } from "../../prometheus/signal-query.ts";
+import { prometheusSource } from "../../signals/prometheus-source.ts";
+import type { SignalSource } from "../../signals/source.ts";
 import { impossibleRows } from "./impossible-rows.ts";
 
-/** A signal that can be asked for. The query object is kept for the life of a generation: samplers bound by it. */
+/** A signal that can be asked for, the same object for the life of a generation. */
 export interface CompiledSignal {
   readonly name: string;
-  readonly query: SignalQuery;
-  readonly sampler: Sampler;
+  readonly source: SignalSource;
 }
 
 /** A policy's spec in the terms of the decision core. Lengths in milliseconds. */
@@ -50,7 +50,7 @@ export function compilePolicy({ metadata, spec }: RollbackPolicy, servers: Prome
     }
     const built = buildSignalQuery(signal, entry.server, metadata.namespace ?? "");
     if (built.kind === "Refused") problems.push(built.message);
-    else signals.push({ name: signal.name, query: built.value, sampler: entry.sampler });
+    else signals.push({ name: signal.name, source: prometheusSource(built.value, entry.sampler) });
   }
   const units = new Map(spec.signals.map((signal) => [signal.name, unitOf(signal)]));
   const matrix = parseMatrix(spec.matrix, units, parseDuration);

@@ -1,3 +1,4 @@
+import type { RowAction } from "../../decision/row.ts";
 import type { Actions } from "../../actions/registry.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
@@ -14,7 +15,7 @@ export interface PolicyObserver {
   decided(fact: {
     readonly policy: string;
     readonly row: string;
-    readonly action: "Rollback" | "Notify";
+    readonly action: RowAction;
     readonly verdict: "Rollback" | "Notify" | "Held";
     readonly reason: string;
     readonly request: string | undefined;

@@ -6,6 +6,8 @@ import { keyOf } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import type { Deployment } from "../../kube/well-known.ts";
+import { overall } from "../../decision/sample.ts";
+import type { SignalSubject } from "../../signals/source.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { decideAndAct } from "./decision.ts";
@@ -26,7 +28,7 @@ import {
   type PolicyFacts,
   type Standing,
 } from "./status.ts";
-import { viewTarget, type TargetView } from "./target.ts";
+import { toRelease, viewTarget, type TargetView } from "./target.ts";
 import type { Turns } from "./turns.ts";
 
 /** After losing a status write to another writer: look again soon. */
@@ -110,9 +112,9 @@ async function evaluate(
   const at = newestInstant(grid, now);
   // An instant before the last one: the clock was set back.
   if (at !== runtime.lastTickAt) {
-    await tick(runtime, compiled, at, view.desiredReplicas, signal);
+    await tick(runtime, compiled, at, subjectOf(target, view, ledger), signal);
     runtime.undecided = true;
-    for (const sample of runtime.samples.values()) ports.observer.sampled(sample.kind);
+    for (const reading of runtime.readings.values()) ports.observer.sampled(overall(reading).kind);
     ledger = await bakeRelease(ports, runtime, compiled, target, view, ledger, signal);
   }
   // Sampling took its time: a policy that was suspended meanwhile must not act any more.
@@ -209,6 +211,16 @@ function runtimeOf(
   );
   runtimes.set(key, created);
   return created;
+}
+
+function subjectOf(
+  { namespace }: TargetKey,
+  { desiredReplicas, live }: TargetView,
+  ledger: RollbackLedgerSpec | undefined,
+): SignalSubject {
+  if (live === undefined) return { namespace, desiredReplicas, live };
+  const { startedAt } = toRelease(live, ledger);
+  return { namespace, desiredReplicas, live: { replicaSetUid: live.uid, startedAt } };
 }
 
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */

@@ -1,7 +1,7 @@
 import type { RollbackPolicyStatus } from "../../crds/rollback-policy.ts";
 import type { Baking } from "../../decision/known-good.ts";
 import type { RowEvaluation, RowStates } from "../../decision/matrix.ts";
-import type { Sample } from "../../decision/sample.ts";
+import type { Reading } from "../../decision/sample.ts";
 import type { SignalHealth } from "../../decision/signal-health.ts";
 import type { Sampler } from "../../prometheus/sampler.ts";
 import type { CompileResult } from "./compile.ts";
@@ -27,7 +27,8 @@ export interface PolicyRuntime {
   unread: ReadonlySet<string>;
   windows: RowStates;
   evaluations: readonly RowEvaluation[];
-  samples: ReadonlyMap<string, Sample>;
+  /** By signal, of the newest tick. */
+  readings: ReadonlyMap<string, Reading>;
   health: ReadonlyMap<string, SignalHealth>;
   baking: Baking | undefined;
   /** The live release as of the last look: a change that we see has a known start. */
@@ -77,7 +78,7 @@ export function createRuntime(
     unread: new Set(signals),
     windows: new Map(),
     evaluations: [],
-    samples: new Map(),
+    readings: new Map(),
     health: new Map(),
     baking: undefined,
     seenRelease: before?.seenRelease,

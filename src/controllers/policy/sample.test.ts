@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Sample, TimedSample } from "../../decision/sample.ts";
+import type { SignalSource } from "../../signals/source.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import { createRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
 
 const STEP = 15_000;
+const SUBJECT = { namespace: "shop", desiredReplicas: 2, live: undefined };
 const START = Date.UTC(2026, 10, 22, 14, 0, 0);
 const ROW = {
   name: "critical",
@@ -15,6 +17,8 @@ const ROW = {
   forMs: 4 * STEP,
   severity: "SEV1",
   action: "Rollback",
+  plan: "application",
+  expiresAfterMs: 1_800_000,
 } as const;
 const { signal } = new AbortController();
 
@@ -23,24 +27,24 @@ function fake(valueAt: (at: number) => number) {
   const asked = { instants: [] as number[], ranges: [] as (readonly [number, number])[] };
   const state = { down: false };
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: valueAt(at) });
-  const error = { kind: "Unreachable", message: "down" } as const;
-  const sampler = {
-    async sample(_query: unknown, at: number): Promise<Sample> {
+  const source: SignalSource = {
+    unit: "ratio",
+    async read(at) {
       asked.instants.push(at);
       return state.down ? { kind: "Error", detail: "down" } : sampleAt(at);
     },
-    async sampleRange(_query: unknown, start: number, end: number, step: number) {
+    async readPast(start, end, step) {
       asked.ranges.push([start, end]);
-      if (state.down) return { kind: "Failed", error };
-      const value: TimedSample[] = [];
-      for (let at = start; at <= end; at += step) value.push({ at, sample: sampleAt(at) });
-      return { kind: "Ok", value, warnings: [] };
+      if (state.down) return { kind: "Failed" };
+      const samples: TimedSample[] = [];
+      for (let at = start; at <= end; at += step) samples.push({ at, sample: sampleAt(at) });
+      return { kind: "Read", parts: new Map([["", samples]]) };
     },
   };
   const compiled = {
     kind: "Compiled",
     rows: [ROW],
-    signals: [{ name: "error-rate", query: { kind: "ratio", unit: "ratio" }, sampler }],
+    signals: [{ name: "error-rate", source }],
     rehydrateMs: 40 * STEP,
     view: { intervalMs: STEP },
   } as unknown as CompiledPolicy;
@@ -56,7 +60,7 @@ describe("tick", () => {
     const runtime = server.runtime();
     const fired: number[] = [];
     for (let at = START; at <= START + 4 * STEP; at += STEP) {
-      await tick(runtime, server.compiled, at, 2, signal);
+      await tick(runtime, server.compiled, at, SUBJECT, signal);
       if (runtime.evaluations[0]?.fires === true) fired.push(at);
     }
     expect(fired[0]).toBe(onset + ROW.forMs);
@@ -68,12 +72,12 @@ describe("tick", () => {
     const server = fake(brokenFrom(START - 10 * STEP));
     const runtime = server.runtime();
     server.state.down = true;
-    await tick(runtime, server.compiled, START, 2, signal);
+    await tick(runtime, server.compiled, START, SUBJECT, signal);
     expect(runtime.evaluations[0]).toMatchObject({ fires: false, verdict: "None" });
     server.state.down = false;
-    await tick(runtime, server.compiled, START + STEP, 2, signal);
+    await tick(runtime, server.compiled, START + STEP, SUBJECT, signal);
     expect(runtime.evaluations[0]).toMatchObject({ fires: true, window: { onset: START - 10 * STEP } });
-    await tick(runtime, server.compiled, START + 2 * STEP, 2, signal);
+    await tick(runtime, server.compiled, START + 2 * STEP, SUBJECT, signal);
     expect(server.asked.ranges).toHaveLength(2);
   });
 
@@ -81,9 +85,9 @@ describe("tick", () => {
     const server = fake(brokenFrom(START));
     const runtime = server.runtime();
     const late = START + 240 * STEP;
-    await tick(runtime, server.compiled, late, 2, signal);
+    await tick(runtime, server.compiled, late, SUBJECT, signal);
     expect(runtime.evaluations[0]?.fires).toBe(true);
-    await tick(runtime, server.compiled, START, 2, signal);
+    await tick(runtime, server.compiled, START, SUBJECT, signal);
     expect(runtime.evaluations[0]).toMatchObject({ at: START, fires: false, window: { onset: START } });
   });
 });

@@ -1,35 +1,34 @@
-import { evaluateRows, statesOf } from "../../decision/matrix.ts";
-import type { Sample } from "../../decision/sample.ts";
+import { evaluateRows, stateKey, statesOf } from "../../decision/matrix.ts";
+import { overall } from "../../decision/sample.ts";
 import { formatValue } from "../../decision/sentence.ts";
 import { observeHealth, SEEING } from "../../decision/signal-health.ts";
 import { replay } from "../../decision/window.ts";
+import type { SignalSubject } from "../../signals/source.ts";
 import type { CompiledPolicy, CompiledSignal } from "./compile.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 
-/** One tick: samples every signal at `at` (ms since the epoch) and moves every row's window. */
+/** One tick: reads every signal at `at` (ms since the epoch) and moves every row's window. */
 export async function tick(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   at: number,
-  desiredReplicas: number,
+  subject: SignalSubject,
   signal: AbortSignal,
 ): Promise<void> {
   if (runtime.lastTickAt !== undefined && at <= runtime.lastTickAt) forgetWindows(runtime, compiled);
   await rehydrate(runtime, compiled, at, signal);
   const entries = await Promise.all(
-    compiled.signals.map(
-      async ({ name, query, sampler }) => [name, await sampler.sample(query, at, signal)] as const,
-    ),
+    compiled.signals.map(async ({ name, source }) => [name, await source.read(at, subject, signal)] as const),
   );
-  const samples = new Map<string, Sample>(entries);
-  runtime.samples = samples;
+  runtime.readings = new Map(entries);
   runtime.health = new Map(
-    entries.map(([name, sample]) => [
+    entries.map(([name, reading]) => [
       name,
-      observeHealth(runtime.health.get(name) ?? SEEING, sample, desiredReplicas),
+      observeHealth(runtime.health.get(name) ?? SEEING, overall(reading), subject.desiredReplicas),
     ]),
   );
-  runtime.evaluations = evaluateRows(compiled.rows, samples, runtime.windows, at, compiled.view.intervalMs);
+  const { intervalMs } = compiled.view;
+  runtime.evaluations = evaluateRows(compiled.rows, runtime.readings, runtime.windows, at, intervalMs);
   runtime.windows = statesOf(runtime.evaluations);
   runtime.lastTickAt = at;
   await checkBuckets(runtime, compiled, at, signal);
@@ -55,7 +54,7 @@ async function rehydrate(
 async function rehydrateSignal(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
-  { name, query, sampler }: CompiledSignal,
+  { name, source }: CompiledSignal,
   at: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -63,12 +62,15 @@ async function rehydrateSignal(
   const steps = Math.floor(compiled.rehydrateMs / intervalMs);
   // The newest step is one interval before this tick, which takes a sample of its own.
   const end = at - intervalMs;
-  const past = await sampler.sampleRange(query, end - (steps - 1) * intervalMs, end, intervalMs, signal);
+  const past = await source.readPast(end - (steps - 1) * intervalMs, end, intervalMs, signal);
   if (past.kind === "Failed") return;
+  const parts = past.kind === "Read" ? [...past.parts] : [];
   const rows = compiled.rows.filter((row) => row.signal === name);
   runtime.windows = new Map([
     ...runtime.windows,
-    ...rows.map((row) => [row.name, replay(row, past.value, intervalMs)] as const),
+    ...rows.flatMap((row) =>
+      parts.map(([part, samples]) => [stateKey(row.name, part), replay(row, samples, intervalMs)] as const),
+    ),
   ]);
   runtime.unread = new Set([...runtime.unread].filter((each) => each !== name));
 }
@@ -80,18 +82,18 @@ async function checkBuckets(
   at: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { name, query, sampler } of compiled.signals) {
-    if (query.kind !== "quantile" || runtime.bucketsSeen.has(name)) continue;
-    const highest = await sampler.highestFiniteBucket(query, at, signal);
-    if (highest.kind !== "Found") continue;
+  for (const { name, source } of compiled.signals) {
+    if (source.highestValue === undefined || runtime.bucketsSeen.has(name)) continue;
+    const highest = await source.highestValue(at, signal);
+    if (highest === undefined) continue;
     runtime.bucketsSeen = new Set([...runtime.bucketsSeen, name]);
     const unreachable = compiled.rows
-      .filter((row) => row.signal === name && row.comparison === "above" && row.threshold >= highest.bound)
+      .filter((row) => row.signal === name && row.comparison === "above" && row.threshold >= highest)
       .map(
         (row) =>
           [
             row.name,
-            `row ${row.name} can never fire: the highest bucket of ${name} is ${formatValue(highest.bound, row.unit)}, its threshold ${formatValue(row.threshold, row.unit)}`,
+            `row ${row.name} can never fire: the highest bucket of ${name} is ${formatValue(highest, row.unit)}, its threshold ${formatValue(row.threshold, row.unit)}`,
           ] as const,
       );
     runtime.unreachable = new Map([...runtime.unreachable, ...unreachable]);

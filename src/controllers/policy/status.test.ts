@@ -25,6 +25,8 @@ const ROW = {
   forMs: 30_000,
   severity: "SEV1",
   action: "Rollback",
+  plan: "application",
+  expiresAfterMs: 1_800_000,
 } as const;
 
 function policy(status?: RollbackPolicyStatus, generation = 1): RollbackPolicy {
@@ -38,7 +40,7 @@ function policy(status?: RollbackPolicyStatus, generation = 1): RollbackPolicy {
 const compiled = {
   kind: "Compiled",
   rows: [ROW],
-  signals: [{ name: "error-rate", query: { unit: "ratio" } }],
+  signals: [{ name: "error-rate", source: { unit: "ratio" } }],
   view: { mode: "Enforce" },
 } as unknown as CompiledPolicy;
 
@@ -130,14 +132,14 @@ describe("signalFacts", () => {
   const value = (number: number) => new Map([["error-rate", { kind: "Value", value: number } as const]]);
 
   it("changes with the state only, not with the value or the server's words", () => {
-    const first = signalFacts(policy(), runtime({ samples: value(0.01) }), compiled, NOW);
+    const first = signalFacts(policy(), runtime({ readings: value(0.01) }), compiled, NOW);
     expect(first).toEqual([
       { name: "error-rate", state: "Ok", since: "2026-11-22T14:00:00.000Z", value: "1%" },
     ]);
     const known = policy({ signals: first });
-    expect(signalFacts(known, runtime({ samples: value(0.02) }), compiled, NOW + 15_000)).toEqual(first);
+    expect(signalFacts(known, runtime({ readings: value(0.02) }), compiled, NOW + 15_000)).toEqual(first);
     const failed = runtime({
-      samples: new Map([["error-rate", { kind: "Error", detail: "HTTP 500" } as const]]),
+      readings: new Map([["error-rate", { kind: "Error", detail: "HTTP 500" } as const]]),
     });
     expect(signalFacts(known, failed, compiled, NOW + 15_000)).toEqual([
       { name: "error-rate", state: "Error", since: "2026-11-22T14:00:15.000Z", detail: "HTTP 500" },
@@ -148,6 +150,7 @@ describe("signalFacts", () => {
     const sample = { kind: "Value", value: 0.2 } as const;
     const evaluation = {
       row: ROW,
+      part: "",
       at: NOW,
       sample,
       verdict: "Breach",
@@ -156,7 +159,7 @@ describe("signalFacts", () => {
     } as const;
     const facts = signalFacts(
       policy(),
-      runtime({ samples: value(0.2), evaluations: [evaluation] }),
+      runtime({ readings: value(0.2), evaluations: [evaluation] }),
       compiled,
       NOW,
     );
@@ -171,7 +174,15 @@ describe("breachOf", () => {
     const window = { ...emptyWindow(), lastAt: NOW + sinceMs, run, onset: NOW };
     return runtime({
       evaluations: [
-        { row: ROW, at: NOW + sinceMs, sample, verdict: "Breach", window, fires: sinceMs >= 30_000 },
+        {
+          row: ROW,
+          part: "",
+          at: NOW + sinceMs,
+          sample,
+          verdict: "Breach",
+          window,
+          fires: sinceMs >= 30_000,
+        },
       ],
     });
   };

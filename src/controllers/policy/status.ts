@@ -1,7 +1,7 @@
 import type { Condition } from "../../crds/common.ts";
 import type { RollbackPolicyStatus, SignalState } from "../../crds/rollback-policy.ts";
 import type { RowEvaluation } from "../../decision/matrix.ts";
-import type { Sample } from "../../decision/sample.ts";
+import { overall, type Sample } from "../../decision/sample.ts";
 import { clockTime, formatValue } from "../../decision/sentence.ts";
 import { cannotEvaluate } from "../../decision/signal-health.ts";
 import { phaseOf } from "../../decision/window.ts";
@@ -83,9 +83,10 @@ export function signalFacts(
   compiled: CompiledPolicy,
   now: number,
 ): NonNullable<PolicyFacts["signals"]> {
-  return compiled.signals.flatMap(({ name, query }) => {
-    const sample = runtime.samples.get(name);
-    if (sample === undefined) return [];
+  return compiled.signals.flatMap(({ name, source }) => {
+    const reading = runtime.readings.get(name);
+    if (reading === undefined) return [];
+    const sample = overall(reading);
     const state = stateOf(name, sample, runtime.evaluations);
     const old = policy.status?.signals?.find((each) => each.name === name);
     // The value and the server's words change all the time; only a transition is news.
@@ -96,7 +97,7 @@ export function signalFacts(
         state,
         since: new Date(now).toISOString(),
         ...(sample.kind === "Value"
-          ? { value: formatValue(sample.value, query.unit) }
+          ? { value: formatValue(sample.value, source.unit) }
           : { detail: cutText(sample.detail, 512) }),
       },
     ];

@@ -1,0 +1,32 @@
+import type { Unit } from "../decision/row.ts";
+import type { Reading, TimedSample } from "../decision/sample.ts";
+
+/** The workload that a signal is read for, as the caches show it. */
+export interface SignalSubject {
+  readonly namespace: string;
+  readonly desiredReplicas: number;
+  /** The live release; undefined while the workload's controller has not caught up with its newest spec. */
+  readonly live: { readonly replicaSetUid: string; readonly startedAt: number | undefined } | undefined;
+}
+
+/** Where the values of one signal come from. */
+export interface SignalSource {
+  readonly unit: Unit;
+  /** At an instant (ms since the epoch). What fails is an Error sample; only an abort of `signal` rejects. */
+  read(at: number, subject: SignalSubject, signal: AbortSignal): Promise<Reading>;
+  /** One reading for every step from `start` to `end`, both included: how windows are rebuilt after a restart. */
+  readPast(start: number, end: number, stepMs: number, signal: AbortSignal): Promise<PastReading>;
+  /**
+   * The highest value that it can tell apart from any higher one, such as the highest bucket of a histogram; undefined
+   * while that is not known yet. Absent where every value can be told.
+   */
+  highestValue?(at: number, signal: AbortSignal): Promise<number | undefined>;
+}
+
+export type PastReading =
+  /** By part; WHOLE where the signal is not split. */
+  | { readonly kind: "Read"; readonly parts: ReadonlyMap<string, readonly TimedSample[]> }
+  /** The source remembers nothing: what it tells now is all that there is. */
+  | { readonly kind: "NoMemory" }
+  /** To be asked again. */
+  | { readonly kind: "Failed" };
