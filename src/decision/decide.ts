@@ -1,9 +1,10 @@
+import { attribute, type Attribution } from "./attribution/attribute.ts";
 import { checkGuards } from "./guards/chain.ts";
 import { releaseHasSettled } from "./guards/cause.ts";
 import type { GuardInput, HoldReason } from "./guards/guard.ts";
 import type { KnownGoodRevision } from "./known-good.ts";
 import { strongestFirst, type RowEvaluation } from "./matrix.ts";
-import { attribute, type Attribution, type Release } from "./release.ts";
+import type { Release } from "./release.ts";
 import { automaticRequestName } from "./request-name.ts";
 import type { Row } from "./row.ts";
 import { breachSentence } from "./sentence.ts";
@@ -75,6 +76,7 @@ function decideRow(evaluation: RowEvaluation, input: DecisionInput): Decision {
   const { release, now, policy } = input;
   const attribution = attribute({
     release,
+    evidence: undefined,
     onset,
     healthyAt,
     lookbackMs: policy.lookbackMs,

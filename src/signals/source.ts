@@ -1,3 +1,4 @@
+import type { Evidence, EvidenceQuestion } from "../decision/attribution/evidence.ts";
 import type { Unit } from "../decision/row.ts";
 import type { Reading, TimedSample } from "../decision/sample.ts";
 
@@ -21,6 +22,11 @@ export interface SignalSource {
    * while that is not known yet. Absent where every value can be told.
    */
   highestValue?(at: number, signal: AbortSignal): Promise<number | undefined>;
+  /**
+   * What it knows about the cause of a breach. What fails is told in the evidence; only an abort of `signal` rejects.
+   * Absent where it knows nothing but its values.
+   */
+  evidence?(question: EvidenceQuestion, signal: AbortSignal): Promise<Evidence>;
 }
 
 export type PastReading =

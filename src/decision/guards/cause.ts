@@ -38,6 +38,7 @@ export function breachIsNotOld({
 
 export function releaseIsTheLikelyCause({ attribution }: GuardInput): GuardResult {
   switch (attribution.verdict) {
+    case "Caused":
     case "Likely":
       return ALLOWED;
     case "Unlikely":

@@ -1,4 +1,5 @@
-import type { Attribution, Release } from "../release.ts";
+import type { Attribution } from "../attribution/attribute.ts";
+import type { Release } from "../release.ts";
 import type { KnownGoodRevision } from "../known-good.ts";
 import type { RowEvaluation } from "../matrix.ts";
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { attribute, type AttributionInput } from "./release.ts";
+import { attribute, type AttributionInput } from "./attribute.ts";
 
 const START = Date.UTC(2026, 10, 22, 14, 3, 0);
 const BASE: AttributionInput = {
   release: { replicaSetUid: "rs-8", revision: 8, podTemplateHash: "h8", startedAt: START },
+  evidence: undefined,
   onset: START + 22_000,
   healthyAt: START + 7_000,
   lookbackMs: 3_600_000,
