@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { ImagePin, WorkloadTo } from "../crds/rollback-request.ts";
+import type { ImagePin, WorkloadTo } from "../crds/steps.ts";
 import type { WorkloadKind } from "../crds/common.ts";
 import { parseDuration } from "../crds/duration.ts";
 import type { WorkloadName } from "./request/wording.ts";

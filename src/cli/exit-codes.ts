@@ -22,6 +22,8 @@ export function exitCodeOf({ status }: Pick<RollbackRequest, "status">): ExitCod
   switch (status?.phase) {
     case "Failed":
     case "Superseded":
+    case "Denied":
+    case "Expired":
     case "Aborted":
       return EXIT.Failed;
     case "Succeeded": {
@@ -30,6 +32,7 @@ export function exitCodeOf({ status }: Pick<RollbackRequest, "status">): ExitCod
     }
     case "Pending":
     case "Planning":
+    case "AwaitingApproval":
     case "Applying":
     case "Verifying":
     case undefined:

@@ -31,6 +31,30 @@ const ProbePath = z
     ),
   );
 
+/**
+ * The same as one pattern: a segment has something besides dots, or more than two of them. In the plans of a policy a
+ * rule about each of these many paths would cost more than the API server allows.
+ */
+const SmokePath = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(smokePath())
+  .meta(
+    meta(
+      "Absolute path, with a query if needed; no host, no empty or dot segments, no escaped separators, controls or percent signs.",
+    ),
+  );
+
+function smokePath(): RegExp {
+  const dot = String.raw`(\.|%2[eE])`;
+  const escape = "%([3468-9a-fA-F][0-9a-fA-F]|2[0-46-9a-dA-D]|5[0-9abd-fABD-F]|7[0-9a-eA-E])";
+  const other = String.raw`([A-Za-z0-9_~!$&'()*+,;=:@-]|${escape})`;
+  const segment = `(${dot}*${other}(${dot}|${other})*|${dot}{3,})`;
+  const query = String.raw`(\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?`;
+  return new RegExp(`^/(${segment}(/${segment})*/?)?${query}$`);
+}
+
 const timeout = limitedDuration(
   "How long one request may take. A pod that has not begun to answer by then gives no verdict.",
   "100ms",
@@ -118,7 +142,7 @@ export const SmokeCheck = z
     service,
     port: ServicePort.optional(),
     requests: z
-      .array(ProbePath)
+      .array(SmokePath)
       .min(1)
       .max(20)
       .meta(meta("Paths, each asked of one Ready pod by GET.", atomicList)),

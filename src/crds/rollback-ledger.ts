@@ -1,6 +1,16 @@
 import { z } from "zod";
 import type { KindDefinition } from "./kind.ts";
-import { atomicList, cel, meta, objectName, PodTemplateHash, text, time } from "./common.ts";
+import {
+  atomicList,
+  cel,
+  dnsLabel,
+  limitedDuration,
+  meta,
+  objectName,
+  PodTemplateHash,
+  text,
+  time,
+} from "./common.ts";
 import { Trigger } from "./rollback-request.ts";
 
 export const LedgerTarget = z
@@ -59,7 +69,9 @@ export const LedgerExecuted = z
     uid: text("UID of the request that executed.", 64),
     specDigest: text("Digest of its spec.", 64),
     at: time("When its first act was announced."),
-    outcome: z.enum(["Started", "Succeeded", "Failed", "Superseded", "Aborted"]).meta(meta("How it ended.")),
+    outcome: z
+      .enum(["Started", "Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"])
+      .meta(meta("How it ended.")),
     reason: text("Reason of its Ready condition at the end.", 1024).optional(),
   })
   .meta(meta("A request that acted; a twin of it is not executed again."));
@@ -73,11 +85,18 @@ export const LedgerAutomatic = z
     podTemplateHash: PodTemplateHash,
     revision: z.int().meta(meta("Revision number of that release.")),
     attempt: z.int().meta(meta("Attempt at this release, from 1.")),
+    action: z
+      .enum(["Rollback", "Propose"])
+      .optional()
+      .meta(meta("Rollback acts at once, Propose waits for approval. Absent in old entries: Rollback.")),
+    plan: dnsLabel("The policy's plan that it acts by. Absent in old entries: the first.").optional(),
+    expiresAfter: limitedDuration("How long a proposal waits for approval.", "1s", "168h").optional(),
+    runAfter: limitedDuration("After this a proposal runs unless it was denied.", "1s", "168h").optional(),
     at: time("When it was decided."),
     released: time("Start of the release that is undone.").optional(),
     trigger: Trigger,
   })
-  .meta(meta("An automatic rollback, recorded before its request is made."));
+  .meta(meta("An automatic rollback or proposal, recorded before its request is made."));
 export type LedgerAutomatic = z.output<typeof LedgerAutomatic>;
 
 export const RollbackLedgerSpec = z

@@ -17,6 +17,7 @@ import {
   text,
   time,
 } from "./common.ts";
+import { HAS_A_CHANGING_STEP, steps } from "./steps.ts";
 import { Verification } from "./verification.ts";
 
 const selector = (description: string) => text(description, 4096).min(1);
@@ -146,6 +147,17 @@ export const MatrixRow = z
   .meta(meta("One row of the decision matrix."));
 export type MatrixRow = z.output<typeof MatrixRow>;
 
+/** The plan of a policy that names none: its target to the last known good revision. */
+export const DEFAULT_PLAN = "application";
+
+export const PolicyPlan = z
+  .object({
+    name: dnsLabel("Name of the plan, unique in the policy; rows and requests name it."),
+    steps: steps("What is rolled back, in this order. A `workload` without a name is the policy's target."),
+  })
+  .meta(meta("A way back.", cel(HAS_A_CHANGING_STEP)));
+export type PolicyPlan = z.output<typeof PolicyPlan>;
+
 export const RollbackPolicySpec = z
   .object({
     target: SpecTarget,
@@ -191,6 +203,17 @@ export const RollbackPolicySpec = z
       })
       .default({ lookback: "60m" })
       .meta(meta("When the last release is held responsible for a breach.")),
+    plans: z
+      .array(PolicyPlan)
+      .min(1)
+      .max(10)
+      .optional()
+      .meta(
+        meta(
+          "The ways back; the first is the default. Default: one plan `application`, which takes the target to its last known good revision.",
+          listMap("name"),
+        ),
+      ),
     allowedImages: AllowedImages.default([]),
     verification: Verification.default({ settle: "10s", soak: "60s", interval: "10s" }),
     guards: z

@@ -14,107 +14,10 @@ import {
   SpecTarget,
   text,
   time,
-  WorkloadKind,
 } from "./common.ts";
 import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
-import { CheckStep, Verification } from "./verification.ts";
-
-export const ImagePin = z
-  .object({
-    container: dnsLabel("Name of the container or init container."),
-    image: text("The image, as it is written in the pod template.", 512).min(1),
-  })
-  .meta(meta("One image of one container; everything else of the live template stays."));
-export type ImagePin = z.output<typeof ImagePin>;
-
-export const WorkloadTo = z
-  .object({
-    strategy: z
-      .enum(["LastKnownGood", "Previous"])
-      .optional()
-      .meta(
-        meta(
-          "LastKnownGood: the newest revision that baked. Previous: the newest older revision with another template that was not itself rolled back.",
-        ),
-      ),
-    revision: z
-      .int()
-      .min(1)
-      .max(2_147_483_647)
-      .optional()
-      .meta(meta("Revision number as `kubectl rollout history` shows it.")),
-    image: ImagePin.optional(),
-  })
-  .meta(
-    meta(
-      "Where to go back to; exactly one member. An `image` must occur in the workload's history for that container, or in the policy's `allowedImages`.",
-      cel({
-        rule: "[has(self.strategy), has(self.revision), has(self.image)].filter(x, x).size() == 1",
-        message: "must have exactly one of `strategy`, `revision`, `image`",
-      }),
-    ),
-  );
-export type WorkloadTo = z.output<typeof WorkloadTo>;
-
-export const WorkloadStep = z
-  .object({
-    kind: WorkloadKind.optional(),
-    name: objectName(
-      "Name of the workload, in the namespace of the request. Default: the policy's target.",
-    ).optional(),
-    to: WorkloadTo.default({ strategy: "LastKnownGood" }),
-  })
-  .meta(
-    meta(
-      "Put a workload's pod template back.",
-      cel({
-        rule: "has(self.kind) == has(self.name)",
-        message: "must have both `kind` and `name`, or neither",
-      }),
-    ),
-  );
-export type WorkloadStep = z.output<typeof WorkloadStep>;
-
-const REPLICAS = z.int().min(0).max(2_147_483_647);
-
-export const ScaleStep = z
-  .object({
-    kind: z.enum(["Deployment", "StatefulSet"]).meta(meta("Kind of the workload.")),
-    name: objectName("Name of the workload, in the namespace of the request."),
-    replicas: REPLICAS.meta(meta("How many pods are wanted; 0 takes all of them away.")),
-  })
-  .meta(meta("Set a workload's number of replicas."));
-export type ScaleStep = z.output<typeof ScaleStep>;
-
-export const RestartStep = z
-  .object({
-    kind: WorkloadKind,
-    name: objectName("Name of the workload, in the namespace of the request."),
-  })
-  .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
-export type RestartStep = z.output<typeof RestartStep>;
-
-export const RequestStep = z
-  .object({
-    name: dnsLabel("Name of the step, unique in the request."),
-    timeout: limitedDuration("How long the step may take until its change is complete.", "1s", "24h").default(
-      "5m",
-    ),
-    workload: WorkloadStep.optional(),
-    scale: ScaleStep.optional(),
-    restart: RestartStep.optional(),
-    check: CheckStep.optional(),
-  })
-  .meta(
-    meta(
-      "One step; exactly one kind of step besides the name.",
-      cel({
-        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.check)].filter(x, x).size() == 1",
-        message: "must have exactly one of `workload`, `scale`, `restart`, `check`",
-      }),
-    ),
-  );
-export type RequestStep = z.output<typeof RequestStep>;
+import { HAS_A_CHANGING_STEP, ImagePin, REPLICAS, steps } from "./steps.ts";
+import { Verification } from "./verification.ts";
 
 /** Wider than the hash alone: pods of a StatefulSet are labelled with the name of their ControllerRevision. */
 const LivePodTemplateHash = z
@@ -123,6 +26,9 @@ const LivePodTemplateHash = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
   .meta(meta("Value of the label pod-template-hash or controller-revision-hash, as the live pods carry it."));
+
+/** How long a request waits for its approval unless it says otherwise. */
+export const DEFAULT_EXPIRES_AFTER = "30m";
 
 export const RollbackRequestSpec = z
   .object({
@@ -133,21 +39,19 @@ export const RollbackRequestSpec = z
       .meta(
         meta("The policy that executor, target and verification come from; they are copied at acceptance."),
       ),
-    steps: z
-      .array(RequestStep)
-      .min(1)
-      .max(20)
-      .optional()
-      .meta(
-        meta(
-          "What to roll back, in this order. Default, with a policyRef: its target to the last known good revision.",
-          listMap("name"),
-        ),
-      ),
+    plan: dnsLabel(
+      "Name of one of the policy's plans. Default, with a policyRef and without steps: its first.",
+    ).optional(),
+    steps: steps(
+      "What to roll back, in this order. Default, with a policyRef: the steps of its plan.",
+    ).optional(),
     serviceAccountName: objectName(
       "ServiceAccount of this namespace that acts. Default: the policy's, else the operator's configured name.",
     ).optional(),
-    requestedBy: text("Who asks: a claim, not checked.", 256).optional(),
+    requestedBy: text(
+      "Who asks: a claim, unless the admission policy of the installation compares it with the API user.",
+      256,
+    ).optional(),
     severity: Severity.optional(),
     expect: z
       .object({ podTemplateHash: LivePodTemplateHash })
@@ -155,6 +59,24 @@ export const RollbackRequestSpec = z
       .meta(
         meta("The live state that is meant to go away. The request is refused if something else is live."),
       ),
+    approval: z
+      .enum(["Auto", "Required"])
+      .default("Auto")
+      .meta(
+        meta(
+          "Auto acts at once. Required plans, shows the plan and waits until somebody approves it by its digest.",
+        ),
+      ),
+    expiresAfter: limitedDuration(
+      "How long it waits for its approval before it expires.",
+      "1s",
+      "168h",
+    ).default(DEFAULT_EXPIRES_AFTER),
+    runAfter: limitedDuration(
+      "A request that waits for its approval runs after this time unless it was denied. The operator sets it where the last release is the proven cause.",
+      "1s",
+      "168h",
+    ).optional(),
     dryRun: z.boolean().default(false).meta(meta("Plan and preflight only; nothing is changed.")),
     deadline: limitedDuration("From the first act to the end of the last step.", "1s", "24h").default("30m"),
     verification: Verification.optional(),
@@ -175,9 +97,14 @@ export const RollbackRequestSpec = z
           rule: "has(self.policyRef) || !has(self.verification) || !has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal))",
           message: "a `signal` check needs `policyRef`: signals are those of a policy",
         },
+        HAS_A_CHANGING_STEP,
         {
-          rule: "!has(self.steps) || self.steps.exists(s, !has(s.check))",
-          message: "must have a step that changes something besides those that `check`",
+          rule: "!has(self.plan) || (has(self.policyRef) && !has(self.steps))",
+          message: "`plan` is the name of a plan of `policyRef`: set it without `steps`",
+        },
+        {
+          rule: "!has(self.runAfter) || (self.approval == 'Required' && duration(self.runAfter) < duration(self.expiresAfter))",
+          message: "`runAfter` needs `approval: Required` and must be shorter than `expiresAfter`",
         },
       ),
     ),
@@ -185,8 +112,20 @@ export const RollbackRequestSpec = z
 export type RollbackRequestSpec = z.output<typeof RollbackRequestSpec>;
 
 export const Phase = z
-  .enum(["Pending", "Planning", "Applying", "Verifying", "Succeeded", "Failed", "Superseded", "Aborted"])
-  .meta(meta("Where the request is. Succeeded, Failed, Superseded and Aborted are final."));
+  .enum([
+    "Pending",
+    "Planning",
+    "AwaitingApproval",
+    "Applying",
+    "Verifying",
+    "Succeeded",
+    "Failed",
+    "Superseded",
+    "Denied",
+    "Expired",
+    "Aborted",
+  ])
+  .meta(meta("Where the request is. Succeeded, Failed, Superseded, Denied, Expired and Aborted are final."));
 export type Phase = z.output<typeof Phase>;
 
 /** A revision of a workload as identities only: never a template, never a value. */
@@ -320,6 +259,7 @@ export const RollbackRequestStatus = z
           .optional()
           .meta(meta("The policy's target, where a step left its workload to the policy.")),
         allowedImages: AllowedImages.optional(),
+        steps: steps("Steps of the policy's plan, where the request has none of its own.").optional(),
         automatic: z.boolean().meta(meta("Whether the operator made this request by itself.")),
       })
       .optional()
@@ -360,7 +300,10 @@ export const RollbackRequestStatus = z
         breached: time("First breach of the unbroken run.").optional(),
         decided: time("When the policy decided.").optional(),
         accepted: time("When the request was first seen.").optional(),
-        planned: time("When the plan was made.").optional(),
+        planned: time(
+          "When the plan was made; of a request that waits for approval, the first one.",
+        ).optional(),
+        approved: time("When the operator saw the approval.").optional(),
         applied: time("When the change was stored.").optional(),
         completed: time("When the old version was complete.").optional(),
         verified: time("When the verification ended.").optional(),

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { SmokeCheck } from "../crds/pod-checks.ts";
 import { checkProbePath } from "./probe-path.ts";
 
 function isTaken(path: string): boolean {
@@ -87,6 +88,35 @@ describe("a path that a pod is asked for", () => {
           expect(posix.normalize(reading)).toBe(reading);
           expect(new URL(reading, "http://pod:80/").host).toBe("pod");
         }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("is taken by the schema of a smoke test just when it is taken here", () => {
+    const piece = fc.constantFrom(
+      "/",
+      ".",
+      "a",
+      "-",
+      "~",
+      "%20",
+      "%2e",
+      "%2E",
+      "%2f",
+      "%5C",
+      "%25",
+      "%0a",
+      "%7f",
+      "?",
+      "é",
+      " ",
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const path = pieces.join("");
+
+        expect(SmokeCheck.safeParse({ service: "web", requests: [path] }).success).toBe(isTaken(path));
       }),
       { numRuns: 5_000 },
     );

@@ -70,7 +70,7 @@ describe("docs/metrics.md", () => {
 describe("rollback_requests_total", () => {
   it("begins at zero for every end, so that a first failure is an increase", async () => {
     const { text } = await createMetrics().render();
-    for (const result of ["Succeeded", "Failed", "Superseded", "Aborted"]) {
+    for (const result of ["Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"]) {
       expect(text).toContain(`rollback_requests_total{trigger="automatic",result="${result}"} 0`);
       expect(text).toContain(`rollback_requests_total{trigger="person",result="${result}"} 0`);
     }

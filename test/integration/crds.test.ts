@@ -161,6 +161,27 @@ describe("the kinds in the API server", () => {
       ["a status that is none", http({ expect: { status: [99] } }), "http.expect.status[0]"],
       ["a pointer that is none", http({ expect: { json: { pointer: "a", equals: "b" } } }), "json.pointer"],
       ["a smoke test of nothing", smoke([]), "smoke.requests in body should have at least 1 items"],
+      [
+        "a plan and steps",
+        { ...step(), policyRef: { name: "web" }, plan: "application" },
+        "set it without `steps`",
+      ],
+      [
+        "a plan of no policy",
+        { ...step(), plan: "application" },
+        "`plan` is the name of a plan of `policyRef`",
+      ],
+      [
+        "a run without approval to wait for",
+        { ...step(), runAfter: "1m" },
+        "`runAfter` needs `approval: Required`",
+      ],
+      [
+        "a run after it has expired",
+        { ...step(), approval: "Required", runAfter: "30m" },
+        "must be shorter than `expiresAfter`",
+      ],
+      ["an approval of another kind", { ...step(), approval: "Maybe" }, "spec.approval: Unsupported value"],
       ["a field of another tool", { ...step(), rollbackTo: 5 }, 'unknown field "spec.rollbackTo"'],
     ])(
       "with %s is refused, naming it",
@@ -238,6 +259,8 @@ describe("the kinds in the API server", () => {
         expect(kstatusOf(created)).toBe("InProgress");
         expect(created.spec).toEqual({
           reason: "",
+          approval: "Auto",
+          expiresAfter: "30m",
           deadline: "30m",
           dryRun: false,
           steps: [

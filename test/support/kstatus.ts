@@ -174,11 +174,14 @@ export function brokenRules(object: ConditionedObject): readonly string[] {
 const EXPECTED: Readonly<Record<string, KStatus>> = {
   Pending: "InProgress",
   Planning: "InProgress",
+  AwaitingApproval: "InProgress",
   Applying: "InProgress",
   Verifying: "InProgress",
   Succeeded: "Current",
   Failed: "Failed",
   Superseded: "Failed",
+  Denied: "Failed",
+  Expired: "Failed",
   Aborted: "Failed",
 };
 

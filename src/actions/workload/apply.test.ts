@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { WorkloadTo } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/steps.ts";
 import type { PlanResult } from "../action.ts";
 import { deploymentOf, replicaSetOf, templateOf, type Release } from "../../workloads/testing/history.ts";
 import { memoryWorkloads, type MemoryWorkloads } from "../../workloads/testing/memory-workloads.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import type { WorkloadTo } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/steps.ts";
 import { hashOf, historyOf, type Release } from "../../workloads/testing/history.ts";
 import { chooseRevision, type Choice } from "./choose.ts";
 

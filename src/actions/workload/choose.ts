@@ -1,5 +1,5 @@
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import type { WorkloadTo } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/steps.ts";
 import type { Revision } from "../../workloads/revisions.ts";
 import { sameBesidesRestart } from "../../workloads/template.ts";
 

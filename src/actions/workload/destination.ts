@@ -1,4 +1,5 @@
-import type { ImagePin, PlannedTo } from "../../crds/rollback-request.ts";
+import type { PlannedTo } from "../../crds/rollback-request.ts";
+import type { ImagePin } from "../../crds/steps.ts";
 import type { PodTemplateSpec } from "../../kube/well-known.ts";
 import { containersOf, imageOfContainer, withImage } from "../../workloads/containers.ts";
 import type { Workload } from "../../workloads/read-workload.ts";

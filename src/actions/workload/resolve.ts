@@ -1,5 +1,5 @@
 import type { WorkloadKind } from "../../crds/common.ts";
-import type { WorkloadTo } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/steps.ts";
 import { podLabelOf } from "../../workloads/pods.ts";
 import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";

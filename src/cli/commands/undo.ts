@@ -1,5 +1,5 @@
 import type { Severity } from "../../crds/common.ts";
-import type { ImagePin } from "../../crds/rollback-request.ts";
+import type { ImagePin } from "../../crds/steps.ts";
 import { destinationOf, type Strategy } from "../arguments.ts";
 import type { CommandContext } from "../command-context.ts";
 import type { ExitCode } from "../exit-codes.ts";

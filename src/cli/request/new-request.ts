@@ -1,4 +1,5 @@
-import type { RollbackRequestSpec, WorkloadTo } from "../../crds/rollback-request.ts";
+import type { RollbackRequestSpec } from "../../crds/rollback-request.ts";
+import type { WorkloadTo } from "../../crds/steps.ts";
 import type { Severity } from "../../crds/common.ts";
 import { isAlreadyExists, isForbidden, outcomeUnknown } from "../../kube/errors.ts";
 import { defineResource, type KubeObject } from "../../kube/objects.ts";

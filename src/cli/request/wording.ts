@@ -91,7 +91,14 @@ export function readyOf({ status }: Pick<RollbackRequest, "status">): {
 }
 
 /** Phases after which nothing more happens. */
-const FINAL: ReadonlySet<string> = new Set(["Succeeded", "Failed", "Superseded", "Aborted"]);
+const FINAL: ReadonlySet<string> = new Set([
+  "Succeeded",
+  "Failed",
+  "Superseded",
+  "Denied",
+  "Expired",
+  "Aborted",
+]);
 
 export function hasEnded({ status }: Pick<RollbackRequest, "status">): boolean {
   return FINAL.has(status?.phase ?? "");

@@ -41,6 +41,8 @@ export function requestOf(
           workload: { kind: "Deployment", name: "web", to: { strategy: "LastKnownGood" } },
         },
       ],
+      approval: "Auto",
+      expiresAfter: "30m",
       dryRun: false,
       deadline: "30m",
       ...spec,

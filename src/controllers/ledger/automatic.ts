@@ -5,12 +5,19 @@ import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 
 /** The spec of the request that a recorded decision makes, with every default that the API server fills in. */
 export function automaticRequestSpec(
-  { trigger, podTemplateHash }: LedgerAutomatic,
+  { trigger, podTemplateHash, action, plan, expiresAfter, runAfter }: LedgerAutomatic,
   severity: RollbackRequestSpec["severity"],
 ): RollbackRequestSpec {
+  const proposal = {
+    approval: "Required",
+    ...(expiresAfter === undefined ? {} : { expiresAfter }),
+    ...(runAfter === undefined ? {} : { runAfter }),
+  };
   return RollbackRequestSpec.parse({
     reason: trigger.sentence ?? "",
     policyRef: { name: trigger.policy },
+    ...(plan === undefined ? {} : { plan }),
+    ...(action === "Propose" ? proposal : {}),
     expect: { podTemplateHash },
     ...(severity === undefined ? {} : { severity }),
   });

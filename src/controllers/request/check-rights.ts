@@ -19,8 +19,8 @@ export async function warningOfChecks(
   asked: readonly Right[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { request, resolution } = situation;
-  const checks = [...resolution.verification.checks, ...stepChecks(request)];
+  const { resolution } = situation;
+  const checks = [...resolution.verification.checks, ...stepChecks(resolution.written)];
   const wanted = ports.verifications.requiredRights(checks, restoredBy(resolution));
   const rights = unasked(wanted, asked);
   if (rights.length === 0) return undefined;

@@ -4,7 +4,7 @@ import type { RequestPlan } from "./situation.ts";
 
 /** How a request ends. */
 export interface Ending {
-  readonly phase: Extract<Phase, "Succeeded" | "Failed" | "Superseded" | "Aborted">;
+  readonly phase: Extract<Phase, "Succeeded" | "Failed" | "Superseded" | "Denied" | "Expired" | "Aborted">;
   readonly reason: string;
   readonly message: string;
   /** Condition Verified, where something was verified or could have been. */

@@ -100,6 +100,8 @@ function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
     case "Succeeded":
     case "Failed":
     case "Superseded":
+    case "Denied":
+    case "Expired":
     case "Aborted":
       return phase;
     default:

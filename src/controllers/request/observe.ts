@@ -4,7 +4,7 @@ import { isRequestOf } from "../ledger/automatic.ts";
 import { ledgerOf, readLedgers, targetsOf } from "./ledgers.ts";
 import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
-import { resolveSteps } from "./resolve-steps.ts";
+import { resolveSteps, writtenSteps } from "./resolve-steps.ts";
 import { resolve, type Resolution } from "./resolve.ts";
 import type { Ledgers, Situation } from "./situation.ts";
 import { followTwin } from "./twin.ts";
@@ -57,8 +57,10 @@ export async function observe(
 /** A spec never changes, so where the cached one names its objects, their ledgers can be read along with the request. */
 async function readNamedLedgers(ports: RequestPorts, key: ObjectKey, signal: AbortSignal): Promise<Ledgers> {
   const request = ports.cached(formatKey(key));
-  const steps = request === undefined ? undefined : resolveSteps(request, ports.actions, undefined);
-  if (steps === undefined || "kind" in steps) return new Map();
+  const written = request === undefined ? undefined : writtenSteps(request, undefined);
+  if (request === undefined || written === undefined || "kind" in written) return new Map();
+  const steps = resolveSteps(request, written, ports.actions, request.status?.resolved?.target);
+  if ("kind" in steps) return new Map();
   return readLedgers(
     ports,
     steps.flatMap(({ targets }) => targets),

@@ -2,10 +2,11 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { BoundStep } from "../../actions/bound-step.ts";
 import type { Actions, StepSpecs } from "../../actions/registry.ts";
 import type { SpecTarget } from "../../crds/common.ts";
+import { DEFAULT_PLAN, type PolicyPlan } from "../../crds/rollback-policy.ts";
 import { parseDuration } from "../../crds/duration.ts";
-import type { RequestStep } from "../../crds/rollback-request.ts";
+import type { RequestStep } from "../../crds/steps.ts";
 import type { CheckStep } from "../../crds/verification.ts";
-import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 
 export interface ResolvedStep {
   readonly action: BoundStep;
@@ -23,20 +24,51 @@ export interface Unresolvable {
   readonly message: string;
 }
 
-/** What a request without steps does. */
+/** What is read of a request to know what it means; also of one that nobody has made yet. */
+export interface RequestWish extends Pick<RollbackRequest, "spec" | "status"> {
+  readonly metadata: { readonly namespace?: string | undefined };
+}
+
+/** What a policy without plans does. */
 const DEFAULT_STEPS: readonly RequestStep[] = [
   { name: "application", timeout: "5m", workload: { to: { strategy: "LastKnownGood" } } },
 ];
 
+/** The ways back that a policy has; the first is the default. */
+export function plansOf(policy: Pick<RollbackPolicy, "spec"> | undefined): readonly PolicyPlan[] {
+  return policy?.spec.plans ?? [{ name: DEFAULT_PLAN, steps: [...DEFAULT_STEPS] }];
+}
+
+/**
+ * The steps as they are written: the request's own, or those of the policy's plan that it names, as they were at
+ * acceptance. Pure.
+ */
+export function writtenSteps(
+  { spec, status }: RequestWish,
+  policy: RollbackPolicy | undefined,
+): readonly RequestStep[] | Unresolvable {
+  if (spec.steps !== undefined) return spec.steps;
+  if (status?.resolved !== undefined) return status.resolved.steps ?? DEFAULT_STEPS;
+  const plans = plansOf(policy);
+  const plan = spec.plan === undefined ? plans[0] : plans.find(({ name }) => name === spec.plan);
+  if (plan !== undefined) return plan.steps;
+  const names = plans.map(({ name }) => name).join(", ");
+  return refused(
+    "PlanNotFound",
+    `RollbackPolicy ${spec.policyRef?.name} has no plan ${spec.plan}, only ${names}: name one of these`,
+  );
+}
+
 /** The steps in their order, each with the object that it left to the policy. Pure. */
 export function resolveSteps(
-  request: RollbackRequest,
+  request: RequestWish,
+  written: readonly RequestStep[],
   actions: Actions,
   policyTarget: PolicyTarget | undefined,
 ): readonly ResolvedStep[] | Unresolvable {
   const { namespace = "" } = request.metadata;
   const steps: ResolvedStep[] = [];
-  for (const step of request.spec.steps ?? DEFAULT_STEPS) {
+  for (const step of written) {
     const specs = withTarget(step, policyTarget);
     if (specs === undefined) {
       return refused("TargetNotFound", `neither step ${step.name} nor a policy names a workload`);

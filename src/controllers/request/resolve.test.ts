@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
-import type { RequestStep } from "../../crds/rollback-request.ts";
+import type { RequestStep } from "../../crds/steps.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { resolve, type Resolution, type Resolved } from "./resolve.ts";
 import { ACTIONS, situationOf, requestOf } from "./testing/situations.ts";

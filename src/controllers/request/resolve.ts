@@ -3,13 +3,23 @@ import { digestOf } from "../../actions/digest.ts";
 import type { Actions } from "../../actions/registry.ts";
 import type { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
 import type { Verification, VerificationCheck } from "../../crds/verification.ts";
-import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { resolveSteps, type PolicyTarget, type ResolvedStep } from "./resolve-steps.ts";
+import { DEFAULT_EXPIRES_AFTER, type RollbackRequestSpec } from "../../crds/rollback-request.ts";
+import type { RequestStep } from "../../crds/steps.ts";
+import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import {
+  resolveSteps,
+  writtenSteps,
+  type PolicyTarget,
+  type RequestWish,
+  type ResolvedStep,
+} from "./resolve-steps.ts";
 
 export interface Resolved {
   readonly kind: "Resolved";
   readonly serviceAccountName: string;
   readonly steps: readonly ResolvedStep[];
+  /** The same as they are written, in the request or in a plan of its policy. */
+  readonly written: readonly RequestStep[];
   /** What the first step writes; its ledger records the request as a whole. */
   readonly target: TargetKey;
   /** Where a step left its workload to the policy. */
@@ -32,7 +42,7 @@ export type Resolution =
     };
 
 export interface ResolveInput {
-  readonly request: RollbackRequest;
+  readonly request: RequestWish;
   /** The policy that the request names; undefined when it names none or when there is none of that name. */
   readonly policy: RollbackPolicy | undefined;
   readonly defaultExecutor: string | undefined;
@@ -55,7 +65,9 @@ export function resolve(input: ResolveInput): Resolution {
     );
   }
   const policyTarget = copied === undefined ? policy?.spec.target : copied.target;
-  const steps = resolveSteps(request, input.actions, policyTarget);
+  const written = writtenSteps(request, policy);
+  if ("kind" in written) return written;
+  const steps = resolveSteps(request, written, input.actions, policyTarget);
   if ("kind" in steps) return steps;
   const target = steps.flatMap(({ targets }) => targets)[0];
   if (target === undefined) return refused("TargetNotFound", "no step changes anything");
@@ -64,23 +76,36 @@ export function resolve(input: ResolveInput): Resolution {
     const message = "no ServiceAccount to act as: set serviceAccountName in the request or in its policy";
     return { ...refused("ExecutorNotSet", message), target };
   }
-  const verification = resolveVerification(input, steps);
+  const verification = resolveVerification(input, steps, written);
   const unmeasurable =
     copied === undefined
-      ? unmeasurableCheck([...verification.verification.checks, ...stepChecks(request)], policy)
+      ? unmeasurableCheck([...verification.verification.checks, ...stepChecks(written)], policy)
       : undefined;
   if (unmeasurable !== undefined) return { ...refused("CannotEvaluate", unmeasurable), target };
   return {
     kind: "Resolved",
     serviceAccountName,
     steps,
+    written,
     target,
     policyTarget,
     ...verification,
     allowedImages: (copied === undefined ? policy?.spec.allowedImages : copied.allowedImages) ?? [],
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
-    specDigest: digestOf(request.spec),
+    specDigest: specDigestOf(request.spec),
   };
+}
+
+/**
+ * What a request made again is known by. Fields that this kind did not have from its beginning are left out at their
+ * defaults: what ran before they came must not run again because of them.
+ */
+function specDigestOf({ approval, expiresAfter, ...spec }: RollbackRequestSpec): string {
+  return digestOf({
+    ...spec,
+    ...(approval === "Auto" ? {} : { approval }),
+    ...(expiresAfter === DEFAULT_EXPIRES_AFTER ? {} : { expiresAfter }),
+  });
 }
 
 function executorName({ request, policy, defaultExecutor }: ResolveInput): string | undefined {
@@ -95,6 +120,7 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
 function resolveVerification(
   { request, policy }: ResolveInput,
   steps: readonly ResolvedStep[],
+  written: readonly RequestStep[],
 ): Pick<Resolved, "verification" | "signals"> {
   const copied = request.status?.resolved;
   // Copied checks have their bounds already; a row that came later must not give them another.
@@ -106,14 +132,14 @@ function resolveVerification(
   return {
     verification: { ...verification, checks },
     signals: signals.filter(({ name }) =>
-      [...checks, ...stepChecks(request)].some(({ signal }) => signal?.name === name),
+      [...checks, ...stepChecks(written)].some(({ signal }) => signal?.name === name),
     ),
   };
 }
 
 /** The checks of steps between others. */
-export function stepChecks({ spec }: RollbackRequest): readonly VerificationCheck[] {
-  return (spec.steps ?? []).flatMap(({ check }) => check?.checks ?? []);
+export function stepChecks(written: readonly RequestStep[]): readonly VerificationCheck[] {
+  return written.flatMap(({ check }) => check?.checks ?? []);
 }
 
 /**

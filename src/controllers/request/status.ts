@@ -127,7 +127,7 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
     },
   };
   if (resolution.kind === "Refused") return facts;
-  const { policyTarget, signals, allowedImages, policyUid } = resolution;
+  const { policyTarget, signals, allowedImages, policyUid, written } = resolution;
   return {
     ...facts,
     ...(plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [...plan.plan.steps] } } : {}),
@@ -138,6 +138,8 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
       ...(allowedImages.length === 0 ? {} : { allowedImages: [...allowedImages] }),
       ...(policyUid === undefined ? {} : { policyUid }),
       ...(policyTarget === undefined ? {} : { target: { kind: policyTarget.kind, name: policyTarget.name } }),
+      // A plan of the policy may be written anew; the steps of the spec never change.
+      ...(request.spec.steps === undefined ? { steps: [...written] } : {}),
       specDigest: resolution.specDigest,
       automatic: automatic !== undefined,
     },

@@ -129,7 +129,7 @@ export function conditionOf({ status }: RollbackRequest, type: string): string |
 }
 
 function isOver({ status }: RollbackRequest): boolean {
-  return ["Succeeded", "Failed", "Superseded", "Aborted"].includes(status?.phase ?? "");
+  return ["Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"].includes(status?.phase ?? "");
 }
 
 function passedChecks({ status }: RollbackRequest): string {

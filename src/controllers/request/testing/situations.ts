@@ -66,6 +66,8 @@ const SPEC: RollbackRequestSpec = {
       workload: { kind: "Deployment", name: "web", to: { strategy: "LastKnownGood" } },
     },
   ],
+  approval: "Auto",
+  expiresAfter: "30m",
   dryRun: false,
   deadline: "30m",
 };

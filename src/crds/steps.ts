@@ -1,0 +1,115 @@
+import { z } from "zod";
+import { cel, dnsLabel, limitedDuration, listMap, meta, objectName, text, WorkloadKind } from "./common.ts";
+import { CheckStep } from "./verification.ts";
+
+export const ImagePin = z
+  .object({
+    container: dnsLabel("Name of the container or init container."),
+    image: text("The image, as it is written in the pod template.", 512).min(1),
+  })
+  .meta(meta("One image of one container; everything else of the live template stays."));
+export type ImagePin = z.output<typeof ImagePin>;
+
+export const WorkloadTo = z
+  .object({
+    strategy: z
+      .enum(["LastKnownGood", "Previous"])
+      .optional()
+      .meta(
+        meta(
+          "LastKnownGood: the newest revision that baked. Previous: the newest older revision with another template that was not itself rolled back.",
+        ),
+      ),
+    revision: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .optional()
+      .meta(meta("Revision number as `kubectl rollout history` shows it.")),
+    image: ImagePin.optional(),
+  })
+  .meta(
+    meta(
+      "Where to go back to; exactly one member. An `image` must occur in the workload's history for that container, or in the policy's `allowedImages`.",
+      cel({
+        rule: "[has(self.strategy), has(self.revision), has(self.image)].filter(x, x).size() == 1",
+        message: "must have exactly one of `strategy`, `revision`, `image`",
+      }),
+    ),
+  );
+export type WorkloadTo = z.output<typeof WorkloadTo>;
+
+export const WorkloadStep = z
+  .object({
+    kind: WorkloadKind.optional(),
+    name: objectName(
+      "Name of the workload, in the namespace of the request. Default: the policy's target.",
+    ).optional(),
+    to: WorkloadTo.default({ strategy: "LastKnownGood" }),
+  })
+  .meta(
+    meta(
+      "Put a workload's pod template back.",
+      cel({
+        rule: "has(self.kind) == has(self.name)",
+        message: "must have both `kind` and `name`, or neither",
+      }),
+    ),
+  );
+export type WorkloadStep = z.output<typeof WorkloadStep>;
+
+export const REPLICAS = z.int().min(0).max(2_147_483_647);
+
+export const ScaleStep = z
+  .object({
+    kind: z.enum(["Deployment", "StatefulSet"]).meta(meta("Kind of the workload.")),
+    name: objectName("Name of the workload, in the namespace of the request."),
+    replicas: REPLICAS.meta(meta("How many pods are wanted; 0 takes all of them away.")),
+  })
+  .meta(meta("Set a workload's number of replicas."));
+export type ScaleStep = z.output<typeof ScaleStep>;
+
+export const RestartStep = z
+  .object({
+    kind: WorkloadKind,
+    name: objectName("Name of the workload, in the namespace of the request."),
+  })
+  .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
+export type RestartStep = z.output<typeof RestartStep>;
+
+export const RequestStep = z
+  .object({
+    name: dnsLabel("Name of the step, unique in the request."),
+    timeout: limitedDuration("How long the step may take until its change is complete.", "1s", "24h").default(
+      "5m",
+    ),
+    workload: WorkloadStep.optional(),
+    scale: ScaleStep.optional(),
+    restart: RestartStep.optional(),
+    check: CheckStep.optional(),
+  })
+  .meta(
+    meta(
+      "One step; exactly one kind of step besides the name.",
+      cel({
+        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.check)].filter(x, x).size() == 1",
+        message: "must have exactly one of `workload`, `scale`, `restart`, `check`",
+      }),
+    ),
+  );
+export type RequestStep = z.output<typeof RequestStep>;
+
+/** A list of steps in their order, as requests and the plans of policies have it. */
+export function steps(description: string) {
+  return z
+    .array(RequestStep)
+    .min(1)
+    .max(20)
+    .meta(meta(description, listMap("name")));
+}
+
+/** For a spec that has steps: checks alone roll nothing back. */
+export const HAS_A_CHANGING_STEP = {
+  rule: "!has(self.steps) || self.steps.exists(s, !has(s.check))",
+  message: "must have a step that changes something besides those that `check`",
+} as const;
