@@ -18,6 +18,7 @@ import { createEventRecorder } from "./kube/events.ts";
 import { createKubeClient } from "./kube/http-client.ts";
 import { createTransport } from "./kube/transport.ts";
 import { PrometheusServers } from "./prometheus/servers.ts";
+import { singleSamples } from "./signals/sample-once.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { policyObserver } from "./telemetry/policy-observer.ts";
@@ -78,10 +79,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     metrics.prometheusQuery,
   );
   live.onChange(({ prometheus }) => servers.replace(prometheus.servers));
-  const checks = createChecks({
-    sample: (signal, namespace, at, abort) => servers.sampleOnce(signal, namespace, at, abort),
-    lookbackMs: (signal) => servers.lookbackMs(signal),
-  });
+  const checks = createChecks(singleSamples(servers));
   const soaks = new SoakRuns(checks);
   const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter, soaks });
   const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };

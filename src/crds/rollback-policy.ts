@@ -18,7 +18,9 @@ import {
   time,
 } from "./common.ts";
 import { HAS_A_CHANGING_STEP, steps } from "./steps.ts";
+import { PodSignal } from "./pod-signal.ts";
 import { Verification } from "./verification.ts";
+import { VulnerabilitySignal } from "./vulnerability-signal.ts";
 
 const selector = (description: string) => text(description, 4096).min(1);
 
@@ -104,12 +106,28 @@ export const PolicySignal = z
       .optional()
       .meta(
         meta(
-          "Unit of the value. Default by source: ratio for `ratio`, seconds for `quantile`, count for `query`. Milliseconds are converted to seconds.",
+          "Unit of the value. Default by source: ratio for `ratio`, seconds for `quantile`, count for every other. Milliseconds are converted to seconds.",
         ),
       ),
-    prometheus: PrometheusSource,
+    prometheus: PrometheusSource.optional(),
+    pods: PodSignal.optional(),
+    vulnerabilityReports: VulnerabilitySignal.optional(),
   })
-  .meta(meta("A service level that is watched."));
+  .meta(
+    meta(
+      "A service level that is watched.",
+      cel(
+        {
+          rule: "[has(self.prometheus), has(self.pods), has(self.vulnerabilityReports)].filter(x, x).size() == 1",
+          message: "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+        },
+        {
+          rule: "!has(self.unit) || has(self.prometheus)",
+          message: "`unit` is for `prometheus`; every other source counts",
+        },
+      ),
+    ),
+  );
 export type PolicySignal = z.output<typeof PolicySignal>;
 
 function kept(description: string) {
@@ -259,6 +277,11 @@ export const RollbackPolicySpec = z
         {
           rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || self.signals.exists(signal, signal.name == check.signal.name))",
           message: "every signal check of `verification` must name a signal of this policy",
+        },
+        {
+          rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || !self.signals.exists(signal, signal.name == check.signal.name && has(signal.vulnerabilityReports)))",
+          message:
+            "no check of `verification` may name a `vulnerabilityReports` signal: it compares with a rollback target, and is not measured after a rollback",
         },
         {
           rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || has(check.signal.above) || has(check.signal.below) || self.matrix.exists(row, row.when.signal == check.signal.name))",

@@ -7,7 +7,17 @@ export interface SignalSubject {
   readonly namespace: string;
   readonly desiredReplicas: number;
   /** The live release; undefined while the workload's controller has not caught up with its newest spec. */
-  readonly live: { readonly replicaSetUid: string; readonly startedAt: number | undefined } | undefined;
+  readonly live: (SubjectRevision & { readonly startedAt: number | undefined }) | undefined;
+  /** What a rollback would go back to now. */
+  readonly rollbackTarget: SubjectRevision | undefined;
+}
+
+/** A revision of the workload. */
+export interface SubjectRevision {
+  readonly replicaSetUid: string;
+  /** Of the ReplicaSet. */
+  readonly name: string;
+  readonly revision: number;
 }
 
 /** Where the values of one signal come from. */
@@ -16,7 +26,13 @@ export interface SignalSource {
   /** At an instant (ms since the epoch). What fails is an Error sample; only an abort of `signal` rejects. */
   read(at: number, subject: SignalSubject, signal: AbortSignal): Promise<Reading>;
   /** One reading for every step from `start` to `end`, both included: how windows are rebuilt after a restart. */
-  readPast(start: number, end: number, stepMs: number, signal: AbortSignal): Promise<PastReading>;
+  readPast(
+    start: number,
+    end: number,
+    stepMs: number,
+    signal: AbortSignal,
+    subject: SignalSubject,
+  ): Promise<PastReading>;
   /**
    * The highest value that it can tell apart from any higher one, such as the highest bucket of a histogram; undefined
    * while that is not known yet. Absent where every value can be told.

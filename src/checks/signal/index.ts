@@ -2,7 +2,8 @@ import type { PolicySignal } from "../../crds/rollback-policy.ts";
 import type { VerificationCheck } from "../../crds/verification.ts";
 import type { Sample } from "../../decision/sample.ts";
 import { formatValue } from "../../decision/sentence.ts";
-import { unitOf } from "../../prometheus/signal-query.ts";
+import type { Unit } from "../../decision/row.ts";
+import { unitOfSignal } from "../../signals/unit.ts";
 import { fail, noVerdict, pass, type Check } from "../check.ts";
 
 type SignalSpec = NonNullable<VerificationCheck["signal"]>;
@@ -30,12 +31,12 @@ export function signalCheck(source: SignalSource): Check<SignalSpec> {
       if (signal === undefined) return noVerdict(`the policy has no signal ${spec.name}`);
       const sample = await source.sample(signal, namespace, now, abort);
       if (sample.kind !== "Value") return noVerdict(`${sample.kind}: ${sample.detail}`);
-      return compare(spec, sample.value, unitOf(signal));
+      return compare(spec, sample.value, unitOfSignal(signal));
     },
   };
 }
 
-function compare({ above, below }: SignalSpec, value: number, unit: ReturnType<typeof unitOf>) {
+function compare({ above, below }: SignalSpec, value: number, unit: Unit) {
   const seen = formatValue(value, unit);
   if (below !== undefined) {
     const bound = formatValue(Number(below), unit);

@@ -4,9 +4,9 @@ import type { PolicyView } from "../../decision/guards/guard.ts";
 import type { Row } from "../../decision/row.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
-import { buildSignalQuery, unitOf } from "../../prometheus/signal-query.ts";
-import { prometheusSource } from "../../signals/prometheus-source.ts";
+import { openSource } from "../../signals/registry.ts";
 import type { SignalSource } from "../../signals/source.ts";
+import { unitOfSignal } from "../../signals/unit.ts";
 import { impossibleRows } from "./impossible-rows.ts";
 
 /** A signal that can be asked for, the same object for the life of a generation. */
@@ -33,26 +33,17 @@ export type CompileResult =
   CompiledPolicy | { readonly kind: "Refused"; readonly problems: readonly string[] };
 
 /** Reads a policy's spec; what only the operator's configuration or the query language can tell is said here. Pure. */
-export function compilePolicy({ metadata, spec }: RollbackPolicy, servers: PrometheusServers): CompileResult {
+export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers): CompileResult {
+  const { spec } = policy;
   const problems: string[] = [];
   const intervalMs = parseDuration(spec.interval);
   const signals: CompiledSignal[] = [];
   for (const signal of spec.signals) {
-    const entry = servers.get(signal.prometheus.server);
-    if (entry === undefined) {
-      problems.push(`signal ${signal.name}: ${servers.unknownServer(signal.prometheus.server)}`);
-      continue;
-    }
-    if (intervalMs < entry.minimumIntervalMs) {
-      problems.push(
-        `interval ${spec.interval} is too short for server "${entry.server.name}": its smallest is ${entry.minimumIntervalMs / 1_000}s`,
-      );
-    }
-    const built = buildSignalQuery(signal, entry.server, metadata.namespace ?? "");
-    if (built.kind === "Refused") problems.push(built.message);
-    else signals.push({ name: signal.name, source: prometheusSource(built.value, entry.sampler) });
+    const opened = openSource(signal, { policy, servers });
+    if (opened.kind === "Refused") problems.push(...opened.problems);
+    else signals.push({ name: signal.name, source: opened.source });
   }
-  const units = new Map(spec.signals.map((signal) => [signal.name, unitOf(signal)]));
+  const units = new Map(spec.signals.map((signal) => [signal.name, unitOfSignal(signal)]));
   const matrix = parseMatrix(spec.matrix, units, parseDuration);
   if (matrix.kind === "Refused") problems.push(...matrix.problems);
   problems.push(...impossibleRows(spec.matrix, spec.signals));

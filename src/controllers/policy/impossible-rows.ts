@@ -24,6 +24,9 @@ export function impossibleRows(
 }
 
 function boundsOf({ prometheus }: PolicySignal): Bounds | undefined {
+  if (prometheus === undefined) {
+    return { lowest: 0, highest: Infinity, what: "what is counted is not negative" };
+  }
   if (prometheus.ratio !== undefined) {
     return { lowest: 0, highest: 1, what: 'a ratio lies between 0 and 1 (5 % is "0.05")' };
   }

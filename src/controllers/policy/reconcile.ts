@@ -7,10 +7,12 @@ import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kind
 import { writeStatus } from "../../kube/status-writer.ts";
 import type { Deployment } from "../../kube/well-known.ts";
 import { overall } from "../../decision/sample.ts";
-import type { SignalSubject } from "../../signals/source.ts";
+import type { SignalSubject, SubjectRevision } from "../../signals/source.ts";
+import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { decideAndAct } from "./decision.ts";
+import { rollbackTarget } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
 import { readinessInTurn, readinessNow, wouldRollBack } from "./readiness-now.ts";
 import type { RollbackReadiness } from "./readiness.ts";
@@ -198,7 +200,9 @@ function runtimeOf(
   const generation = policy.metadata.generation ?? 1;
   const before = known?.uid === policy.metadata.uid ? known : undefined;
   // Another client of a server means another configuration of it: made queries do not fit it any more.
-  const samplers = policy.spec.signals.map(({ prometheus }) => ports.servers.get(prometheus.server)?.sampler);
+  const samplers = policy.spec.signals.map(({ prometheus }) =>
+    prometheus === undefined ? undefined : ports.servers.get(prometheus.server)?.sampler,
+  );
   const isSame = before?.samplers.every((sampler, index) => sampler === samplers[index]);
   if (before?.generation === generation && isSame === true) return before;
   const created = createRuntime(
@@ -215,12 +219,26 @@ function runtimeOf(
 
 function subjectOf(
   { namespace }: TargetKey,
-  { desiredReplicas, live }: TargetView,
+  { desiredReplicas, live, revisions }: TargetView,
   ledger: RollbackLedgerSpec | undefined,
 ): SignalSubject {
-  if (live === undefined) return { namespace, desiredReplicas, live };
-  const { startedAt } = toRelease(live, ledger);
-  return { namespace, desiredReplicas, live: { replicaSetUid: live.uid, startedAt } };
+  if (live === undefined) return { namespace, desiredReplicas, live, rollbackTarget: undefined };
+  const release = toRelease(live, ledger);
+  return {
+    namespace,
+    desiredReplicas,
+    live: { ...subjectRevision(live), startedAt: release.startedAt },
+    // Few sources ask for it.
+    get rollbackTarget() {
+      const good = rollbackTarget(release, ledger, revisions);
+      const revision = revisions.find(({ uid }) => uid === good?.replicaSetUid);
+      return revision === undefined ? undefined : subjectRevision(revision);
+    },
+  };
+}
+
+function subjectRevision({ uid, name, revision }: RevisionIdentity): SubjectRevision {
+  return { replicaSetUid: uid, name, revision };
 }
 
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */

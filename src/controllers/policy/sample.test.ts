@@ -6,7 +6,7 @@ import { createRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
 
 const STEP = 15_000;
-const SUBJECT = { namespace: "shop", desiredReplicas: 2, live: undefined };
+const SUBJECT = { namespace: "shop", desiredReplicas: 2, live: undefined, rollbackTarget: undefined };
 const START = Date.UTC(2026, 10, 22, 14, 0, 0);
 const ROW = {
   name: "critical",

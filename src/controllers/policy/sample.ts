@@ -16,7 +16,7 @@ export async function tick(
   signal: AbortSignal,
 ): Promise<void> {
   if (runtime.lastTickAt !== undefined && at <= runtime.lastTickAt) forgetWindows(runtime, compiled);
-  await rehydrate(runtime, compiled, at, signal);
+  await rehydrate(runtime, compiled, at, subject, signal);
   const entries = await Promise.all(
     compiled.signals.map(async ({ name, source }) => [name, await source.read(at, subject, signal)] as const),
   );
@@ -45,10 +45,11 @@ async function rehydrate(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   at: number,
+  subject: SignalSubject,
   signal: AbortSignal,
 ): Promise<void> {
   const unread = compiled.signals.filter(({ name }) => runtime.unread.has(name));
-  await Promise.all(unread.map((each) => rehydrateSignal(runtime, compiled, each, at, signal)));
+  await Promise.all(unread.map((each) => rehydrateSignal(runtime, compiled, each, at, subject, signal)));
 }
 
 async function rehydrateSignal(
@@ -56,13 +57,14 @@ async function rehydrateSignal(
   compiled: CompiledPolicy,
   { name, source }: CompiledSignal,
   at: number,
+  subject: SignalSubject,
   signal: AbortSignal,
 ): Promise<void> {
   const { intervalMs } = compiled.view;
   const steps = Math.floor(compiled.rehydrateMs / intervalMs);
   // The newest step is one interval before this tick, which takes a sample of its own.
   const end = at - intervalMs;
-  const past = await source.readPast(end - (steps - 1) * intervalMs, end, intervalMs, signal);
+  const past = await source.readPast(end - (steps - 1) * intervalMs, end, intervalMs, signal, subject);
   if (past.kind === "Failed") return;
   const parts = past.kind === "Read" ? [...past.parts] : [];
   const rows = compiled.rows.filter((row) => row.signal === name);

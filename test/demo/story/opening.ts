@@ -112,7 +112,7 @@ function policyValues({ spec }: RollbackPolicy): readonly string[] {
   const [signal] = spec.signals;
   return [
     "values for a demo, far shorter than the defaults:",
-    `  interval ${spec.interval}, window ${signal?.prometheus.ratio?.window}, ${rows.join("; ")}`,
+    `  interval ${spec.interval}, window ${signal?.prometheus?.ratio?.window}, ${rows.join("; ")}`,
     `  bake ${spec.bake}; verification: settle ${settle}, soak ${soak}, every ${interval}; guards: settle ${spec.guards.settle}, cool-down ${spec.guards.cooldown}`,
   ];
 }

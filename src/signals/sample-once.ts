@@ -1,0 +1,21 @@
+import type { PolicySignal } from "../crds/rollback-policy.ts";
+import type { Sample } from "../decision/sample.ts";
+import type { PrometheusServers } from "../prometheus/servers.ts";
+
+/** Signals as checks after a rollback measure them: single samples, without a policy's runtime. */
+export function singleSamples(servers: PrometheusServers) {
+  return {
+    /** At an instant, ms since the epoch. A signal that cannot be asked is an Error sample. */
+    async sample(signal: PolicySignal, namespace: string, at: number, abort: AbortSignal): Promise<Sample> {
+      const { prometheus } = signal;
+      return prometheus === undefined
+        ? { kind: "Error", detail: `signal ${signal.name} is not measured after a rollback` }
+        : servers.sampleOnce({ ...signal, prometheus }, namespace, at, abort);
+    },
+    /** How far back a sample looks, ms. */
+    lookbackMs(signal: PolicySignal): number {
+      const { prometheus } = signal;
+      return prometheus === undefined ? 0 : servers.lookbackMs({ ...signal, prometheus });
+    },
+  };
+}
