@@ -36,7 +36,9 @@ module.exports = {
     {
       name: "lower-layers-know-no-controller",
       severity: "error",
-      from: { path: "^src/(actions|backtest|checks|decision|gitops|prometheus|signals|workloads|config|kube|crds)/" },
+      from: {
+        path: "^src/(actions|backtest|checks|decision|gitops|prometheus|signals|workloads|config|kube|crds)/",
+      },
       to: { path: "^src/(controllers|telemetry|main|operator|composition|caches)" },
     },
     {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RollbackPolicyStatus } from "../src/crds/rollback-policy.ts";
+import type { RollbackPolicyStatus } from "../src/crds/policy-status.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "../src/kube/rollback-kinds.ts";
 import { startExporter, type Exporter } from "../test/support/exporter.ts";
 import { FAST_ELECTION } from "../test/support/operator-process.ts";

@@ -149,6 +149,9 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           get automaticRollbacksPer10Minutes() {
             return live.current.limits.automaticRollbacksPer10Minutes;
           },
+          get sharedBreachTargets() {
+            return live.current.limits.sharedBreachTargets;
+          },
         },
         random,
         clock,

@@ -54,6 +54,11 @@ export const OperatorConfig = z
       .strictObject({
         /** Automatic rollbacks of all targets together in any ten minutes. */
         automaticRollbacksPer10Minutes: z.int().min(0).max(10_000).default(5),
+        /**
+         * So many targets that begin to breach within two minutes look like a shared dependency: automatic rollbacks of
+         * them are held. 0: never.
+         */
+        sharedBreachTargets: z.int().min(0).max(10_000).default(5),
         concurrentRequests: z.int().min(1).max(1_000).default(20),
       })
       .prefault({}),

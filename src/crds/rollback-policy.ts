@@ -3,7 +3,6 @@ import type { KindDefinition } from "./kind.ts";
 import {
   atomicList,
   cel,
-  Conditions,
   decimal,
   dnsLabel,
   duration,
@@ -11,13 +10,13 @@ import {
   listMap,
   meta,
   objectName,
-  PodTemplateHash,
-  Severity,
   SpecTarget,
   text,
-  time,
 } from "./common.ts";
 import { HAS_A_CHANGING_STEP, steps } from "./steps.ts";
+import { Guards } from "./policy-guards.ts";
+import { MatrixRow } from "./policy-matrix.ts";
+import { RollbackPolicyStatus } from "./policy-status.ts";
 import { PodSignal } from "./pod-signal.ts";
 import { Verification } from "./verification.ts";
 import { VulnerabilitySignal } from "./vulnerability-signal.ts";
@@ -134,40 +133,6 @@ function kept(description: string) {
   return z.int().min(1).max(1_000).default(10).meta(meta(description));
 }
 
-export const MatrixRow = z
-  .object({
-    name: dnsLabel("Name of the row, unique in the matrix."),
-    when: z
-      .object({
-        signal: dnsLabel("Name of a signal of this policy."),
-        above: decimal("The row breaches while the signal is above this value.").optional(),
-        below: decimal("The row breaches while the signal is below this value.").optional(),
-        for: limitedDuration(
-          "How long every evaluation must breach before the row fires.",
-          "0s",
-          "24h",
-        ).default("0s"),
-      })
-      .meta(
-        meta(
-          "The condition.",
-          cel({
-            rule: "has(self.above) != has(self.below)",
-            message: "must have exactly one of `above`, `below`",
-          }),
-        ),
-      ),
-    severity: Severity.default("SEV3"),
-    action: z
-      .enum(["Rollback", "Notify"])
-      .meta(meta("What happens when the row fires: Rollback at once, or Notify by an event only.")),
-  })
-  .meta(meta("One row of the decision matrix."));
-export type MatrixRow = z.output<typeof MatrixRow>;
-
-/** The plan of a policy that names none: its target to the last known good revision. */
-export const DEFAULT_PLAN = "application";
-
 export const PolicyPlan = z
   .object({
     name: dnsLabel("Name of the plan, unique in the policy; rows and requests name it."),
@@ -205,9 +170,10 @@ export const RollbackPolicySpec = z
       .array(MatrixRow)
       .min(1)
       .max(32)
+      .optional()
       .meta(
         meta(
-          "The decision matrix. The strongest firing row wins (Rollback before Notify), then the order.",
+          "The decision matrix. Of each plan the strongest firing row wins (Rollback, Propose, Prepare, Notify), then the order. Default: the rows of the runbook for the signals that have its names; `status.matrix` shows them.",
           listMap("name"),
         ),
       ),
@@ -218,8 +184,25 @@ export const RollbackPolicySpec = z
           "1s",
           "720h",
         ).default("60m"),
+        require: z
+          .enum(["Caused", "Likely"])
+          .default("Likely")
+          .meta(
+            meta(
+              "How sure it must be that the last release is the cause, before anything is rolled back without asking.",
+            ),
+          ),
+        podLabel: z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/)
+          .default("pod")
+          .meta(
+            meta("Label of the metrics that holds the name of the pod, to compare new pods with old ones."),
+          ),
       })
-      .default({ lookback: "60m" })
+      .default({ lookback: "60m", require: "Likely", podLabel: "pod" })
       .meta(meta("When the last release is held responsible for a breach.")),
     plans: z
       .array(PolicyPlan)
@@ -234,26 +217,7 @@ export const RollbackPolicySpec = z
       ),
     allowedImages: AllowedImages.default([]),
     verification: Verification.default({ settle: "10s", soak: "60s", interval: "10s" }),
-    guards: z
-      .object({
-        cooldown: duration("Time after an automatic rollback of this target before the next one.").default(
-          "30m",
-        ),
-        maxPerDay: z
-          .int()
-          .min(0)
-          .max(100)
-          .default(3)
-          .meta(meta("Automatic rollbacks of this target in 24 hours.")),
-        settle: duration(
-          "Nothing fires in this time after a release starts; its samples count all the same.",
-        ).default("60s"),
-        maxBreachAge: duration(
-          "A breach found at start-up that is older than this is reported, not acted on.",
-        ).default("20m"),
-      })
-      .default({ cooldown: "30m", maxPerDay: 3, settle: "60s", maxBreachAge: "20m" })
-      .meta(meta("What holds an automatic rollback back.")),
+    guards: Guards,
     history: z
       .object({
         successful: kept("Finished requests that succeeded."),
@@ -271,8 +235,12 @@ export const RollbackPolicySpec = z
       "What to watch, when to act, how to know that it helped.",
       cel(
         {
-          rule: "self.matrix.all(row, self.signals.exists(signal, signal.name == row.when.signal))",
+          rule: "!has(self.matrix) || self.matrix.all(row, self.signals.exists(signal, signal.name == row.when.signal))",
           message: "every row's `when.signal` must be the name of a signal of this policy",
+        },
+        {
+          rule: "!has(self.matrix) || self.matrix.all(row, !has(row.plan) || (has(self.plans) ? self.plans.exists(plan, plan.name == row.plan) : row.plan == 'application'))",
+          message: "every row's `plan` must be the name of a plan of this policy",
         },
         {
           rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || self.signals.exists(signal, signal.name == check.signal.name))",
@@ -284,7 +252,7 @@ export const RollbackPolicySpec = z
             "no check of `verification` may name a `vulnerabilityReports` signal: it compares with a rollback target, and is not measured after a rollback",
         },
         {
-          rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || has(check.signal.above) || has(check.signal.below) || self.matrix.exists(row, row.when.signal == check.signal.name))",
+          rule: "!has(self.verification.checks) || self.verification.checks.all(check, !has(check.signal) || has(check.signal.above) || has(check.signal.below) || !has(self.matrix) || self.matrix.exists(row, row.when.signal == check.signal.name))",
           message:
             "a signal check of `verification` needs `above` or `below`, or a row of the matrix about its signal",
         },
@@ -292,64 +260,6 @@ export const RollbackPolicySpec = z
     ),
   );
 export type RollbackPolicySpec = z.output<typeof RollbackPolicySpec>;
-
-const ReleaseStatus = z
-  .object({
-    revision: z
-      .int()
-      .meta(meta("Revision number of the Deployment, for information: revisions are renumbered.")),
-    replicaSetUid: text("UID of the ReplicaSet.", 64),
-    podTemplateHash: PodTemplateHash,
-    startedAt: time("When this release became current; absent if nobody saw it.").optional(),
-    knownGoodSince: time("Since when this very release is known good.").optional(),
-  })
-  .meta(meta("The live release of the target."));
-
-export const SignalState = z
-  .enum(["Ok", "Breach", "NoData", "Stale", "NaN", "InsufficientTraffic", "Unproven", "Ambiguous", "Error"])
-  .meta(meta("Class of the newest sample; only Ok and Breach are verdicts."));
-export type SignalState = z.output<typeof SignalState>;
-
-export const RollbackPolicyStatus = z
-  .object({
-    observedGeneration: z.int().optional().meta(meta("Generation that these facts speak of.")),
-    target: text("The target, as Kind/name.", 320).optional(),
-    conditions: Conditions.optional(),
-    signals: z
-      .array(
-        z
-          .object({
-            name: dnsLabel("Name of the signal."),
-            state: SignalState,
-            value: text("Value at the last transition, readable.", 64).optional(),
-            since: time("When this state began."),
-            detail: text("What the server answered, when it is not a value.", 512).optional(),
-          })
-          .meta(meta("State of one signal; written on transitions only.")),
-      )
-      .max(16)
-      .optional()
-      .meta(meta("State of every signal.", listMap("name"))),
-    release: ReleaseStatus.optional(),
-    rollbackTarget: text("What a rollback would go back to now.", 256).optional(),
-    lastDecision: z
-      .object({
-        row: text("Name of the row.", 63),
-        verdict: z.enum(["Rollback", "Notify", "Held"]).meta(meta("What was decided.")),
-        reason: text("The sentence that explains it.", 1024),
-        attribution: text("Whether the last release is held responsible.", 32).optional(),
-        at: time("When."),
-        requestRef: objectName("The RollbackRequest that was made.").optional(),
-      })
-      .optional()
-      .meta(meta("The newest decision.")),
-  })
-  .meta(
-    meta("What the operator observed. Written by the operator only.", {
-      default: { observedGeneration: -1 },
-    }),
-  );
-export type RollbackPolicyStatus = z.output<typeof RollbackPolicyStatus>;
 
 export const RollbackPolicyKind: KindDefinition = {
   kind: "RollbackPolicy",

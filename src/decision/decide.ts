@@ -1,24 +1,37 @@
+import { DEFAULT_PLAN } from "../crds/default-plan.ts";
 import { attribute, type Attribution } from "./attribution/attribute.ts";
-import { checkGuards } from "./guards/chain.ts";
+import type { Evidence } from "./attribution/evidence.ts";
 import { releaseHasSettled } from "./guards/cause.ts";
-import type { GuardInput, HoldReason } from "./guards/guard.ts";
-import type { KnownGoodRevision } from "./known-good.ts";
-import { strongestFirst, type RowEvaluation } from "./matrix.ts";
+import { checkGuards, GUARDS, PROPOSAL_GUARDS } from "./guards/chain.ts";
+import type { GuardInput, HoldReason, PlanView } from "./guards/guard.ts";
+import { stateKey, strongestFirst, type RowEvaluation } from "./matrix.ts";
 import type { Release } from "./release.ts";
 import { automaticRequestName } from "./request-name.ts";
 import type { Row } from "./row.ts";
+import { WHOLE } from "./sample.ts";
 import { breachSentence } from "./sentence.ts";
 import { TOLERATED_GAP } from "./window.ts";
 
-/** Everything a decision is made from: one snapshot. Times in ms since the epoch. */
-export interface DecisionInput extends Omit<GuardInput, "evaluation" | "onset" | "attribution"> {
+/** Everything decisions are made from: one snapshot. Times in ms since the epoch. */
+export interface DecisionInput extends Omit<
+  GuardInput,
+  "evaluation" | "onset" | "attribution" | "intent" | "plan"
+> {
   readonly target: { readonly uid: string; readonly name: string };
+  /** In the order in which they act. */
+  readonly plans: readonly PlanView[];
   readonly evaluations: readonly RowEvaluation[];
+  /** What was found out about the causes of breaches, by `stateKey`; a breach without an entry is judged by time alone. */
+  readonly evidence: ReadonlyMap<string, Evidence>;
+  /** Releases after the last known good one and before the live one, oldest first. */
+  readonly previous: readonly Release[];
 }
 
+/** What to do about one plan of the policy, and why. */
 export type Decision =
-  | { readonly kind: "Quiet" }
   | ({ readonly kind: "Notify" } & Finding)
+  /** Make the plan and its preflight, keep them and show them; nothing waits, nothing runs. */
+  | ({ readonly kind: "Prepare" } & Finding)
   | ({
       readonly kind: "Hold";
       readonly reason: HoldReason;
@@ -27,16 +40,22 @@ export type Decision =
       readonly retryAt: number | undefined;
     } & Finding)
   | ({
-      readonly kind: "Rollback";
-      readonly release: Release;
-      readonly to: KnownGoodRevision;
-      readonly attempt: number;
-      readonly requestName: string;
-    } & Finding);
+      readonly kind: "Propose";
+      /** How long it waits for an answer, ms. */
+      readonly expiresAfterMs: number;
+      /** Runs after so long unless it is denied, ms; undefined: only when it is approved. */
+      readonly runAfterMs: number | undefined;
+      /** Why it is not done at once, where its row says Rollback. */
+      readonly instead: string | undefined;
+    } & Act)
+  | ({ readonly kind: "Rollback" } & Act);
 
 /** The row that fired and what is known about its breach. */
 export interface Finding {
+  readonly plan: string;
   readonly row: Row;
+  /** The label value that breaches; WHOLE where the signal is not split. */
+  readonly part: string;
   readonly value: number;
   readonly onset: number;
   readonly attribution: Attribution;
@@ -44,22 +63,44 @@ export interface Finding {
   readonly sentence: string;
 }
 
-const QUIET: Decision = { kind: "Quiet" };
+/** A finding that becomes a request. */
+export interface Act extends Finding {
+  readonly release: Release;
+  readonly attempt: number;
+  readonly requestName: string;
+}
+
+export type ActingDecision = Extract<Decision, { readonly kind: "Rollback" | "Propose" }>;
+
+export function isActing(decision: Decision): decision is ActingDecision {
+  return decision.kind === "Rollback" || decision.kind === "Propose";
+}
 
 /**
- * What to do now: pure and total. The strongest firing row decides. Of several Rollback rows the first one that no
- * guard refuses acts, so that a row that was breaching before the release does not hide one that the release broke;
- * when all are refused, the first one's refusal is shown.
+ * What to do now: pure and total; at most one decision for each plan, in the plans' order, and none where nothing fires.
+ * The strongest firing row of a plan decides. Of several the first one that no guard refuses acts, so that a row that was
+ * breaching before the release does not hide one that the release broke; when all are refused, the first refusal is shown.
  */
-export function decide(input: DecisionInput): Decision {
-  const decisions = strongestFirst(input.evaluations)
-    .filter(({ at }) => isCurrent(at, input))
-    .map((evaluation) => decideRow(evaluation, input));
-  return (
-    decisions.find(({ kind }) => kind === "Rollback") ??
-    decisions.find(({ kind }) => kind !== "Quiet") ??
-    QUIET
-  );
+export function decide(input: DecisionInput): readonly Decision[] {
+  const firing = strongestFirst(input.evaluations).filter(({ at }) => isCurrent(at, input));
+  return input.plans.flatMap((plan) => {
+    const decisions = firing
+      .filter(({ row }) => row.plan === plan.name)
+      .flatMap((evaluation) => decideRow(evaluation, plan, input) ?? []);
+    const chosen =
+      decisions.find(({ kind }) => kind === "Rollback") ??
+      decisions.find(({ kind }) => kind === "Propose") ??
+      decisions[0];
+    return chosen === undefined ? [] : [chosen];
+  });
+}
+
+/** Decisions that would act on a breach whose cause was not looked into yet: to be proven, and then decided anew. */
+export function unproven(
+  decisions: readonly Decision[],
+  evidence: DecisionInput["evidence"],
+): readonly ActingDecision[] {
+  return decisions.filter(isActing).filter(({ row, part }) => !evidence.has(stateKey(row.name, part)));
 }
 
 /** An evaluation older than the tolerated gap says nothing about now. */
@@ -67,60 +108,86 @@ function isCurrent(at: number, { now, policy }: DecisionInput): boolean {
   return now - at <= (TOLERATED_GAP + 1) * policy.intervalMs;
 }
 
-function decideRow(evaluation: RowEvaluation, input: DecisionInput): Decision {
-  const { row, sample, window } = evaluation;
+function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Decision | undefined {
+  const { row, part, sample, window } = evaluation;
   const { run, onset, healthyAt } = window;
-  if (sample.kind !== "Value" || run === undefined || onset === undefined) {
-    return QUIET;
-  }
-  const { release, now, policy } = input;
+  if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
+  const { release, previous, now, policy } = input;
   const attribution = attribute({
     release,
-    evidence: undefined,
+    previous,
+    evidence: input.evidence.get(stateKey(row.name, part)),
     onset,
     healthyAt,
     lookbackMs: policy.lookbackMs,
     toleratedGapMs: (TOLERATED_GAP + 1) * policy.intervalMs,
     now,
   });
-  const sentence = breachSentence({ ...row, ...run, value: sample.value, onset, release });
-  const finding: Finding = { row, value: sample.value, onset, attribution, sentence };
-  const guardInput: GuardInput = { ...input, evaluation, onset, attribution };
+  const signal = part === WHOLE ? row.signal : `${row.signal} of ${part}`;
+  const sentence = breachSentence({ ...row, ...run, signal, value: sample.value, onset, release });
+  const finding: Finding = { plan: plan.name, row, part, value: sample.value, onset, attribution, sentence };
+  const guardInput: GuardInput = { ...input, evaluation, onset, attribution, plan, intent: "Rollback" };
   switch (row.action) {
-    case "Propose":
-    case "Prepare":
     case "Notify":
+    case "Prepare":
       return policy.suspended || !releaseHasSettled(guardInput).allowed
-        ? QUIET
-        : { kind: "Notify", ...finding };
+        ? undefined
+        : { kind: row.action, ...finding };
+    case "Propose":
+      return propose(finding, guardInput, input, undefined);
     case "Rollback":
-      return rollbackOrHold(finding, guardInput, input);
+      return rollBack(finding, guardInput, input);
   }
 }
 
-function rollbackOrHold(finding: Finding, guardInput: GuardInput, input: DecisionInput): Decision {
-  const result = checkGuards(guardInput);
+/** What only uncertainty holds back is put to a person. */
+function rollBack(finding: Finding, guardInput: GuardInput, input: DecisionInput): Decision {
+  const result = checkGuards(GUARDS, guardInput);
+  if (result.allowed) return act(finding, input, (made) => ({ kind: "Rollback", ...made }));
+  const { reason, message, retryAt } = result;
+  const asks = reason === "Unattributed" && finding.attribution.verdict !== "Unlikely";
+  return asks
+    ? propose(finding, guardInput, input, message)
+    : { kind: "Hold", reason, message, retryAt, ...finding };
+}
+
+function propose(
+  finding: Finding,
+  guardInput: GuardInput,
+  input: DecisionInput,
+  instead: string | undefined,
+): Decision {
+  const result = checkGuards(PROPOSAL_GUARDS, { ...guardInput, intent: "Propose" });
   if (!result.allowed) {
     const { reason, message, retryAt } = result;
     return { kind: "Hold", reason, message, retryAt, ...finding };
   }
-  const { release, rollbackTarget: to, target, ledger } = input;
-  if (release === undefined || to === undefined) {
-    return {
-      kind: "Hold",
-      reason: "NoKnownGoodRevision",
-      message: "nothing to go back to",
-      retryAt: undefined,
-      ...finding,
-    };
+  const { runAfterMs, expiresAfterMs } = finding.row;
+  // Running unasked is an automatic act: everything that binds one binds it.
+  const mayRun = finding.attribution.verdict === "Caused" && checkGuards(GUARDS, guardInput).allowed;
+  return act(finding, input, (made) => ({
+    kind: "Propose",
+    expiresAfterMs,
+    runAfterMs: mayRun ? runAfterMs : undefined,
+    instead,
+    ...made,
+  }));
+}
+
+function act(finding: Finding, input: DecisionInput, make: (made: Act) => Decision): Decision {
+  const { release, target, ledger } = input;
+  if (release === undefined) {
+    const message = "the live release is not known";
+    return { kind: "Hold", reason: "Unattributed", message, retryAt: undefined, ...finding };
   }
-  const attempt = ledger.requestsOfRelease.length + 1;
+  const attempt = ledger.requestsOfRelease.filter(({ plan }) => plan === finding.plan).length + 1;
   const requestName = automaticRequestName({
     targetUid: target.uid,
     targetName: target.name,
     replicaSetUid: release.replicaSetUid,
     revision: release.revision,
     attempt,
+    ...(finding.plan === DEFAULT_PLAN ? {} : { plan: finding.plan }),
   });
-  return { kind: "Rollback", release, to, attempt, requestName, ...finding };
+  return make({ ...finding, release, attempt, requestName });
 }

@@ -1,3 +1,4 @@
+import { DEFAULT_PLAN } from "../crds/default-plan.ts";
 import { verdictOf, type Comparison, type Row, type RowAction, type Severity, type Unit } from "./row.ts";
 import { WHOLE, type Reading, type Sample, type Verdict } from "./sample.ts";
 import { emptyWindow, fires, observe, TOLERATED_GAP, type WindowState } from "./window.ts";
@@ -109,9 +110,6 @@ export interface RowSpec {
   readonly runAfter?: string | undefined;
   readonly hotfixDeadline?: string | undefined;
 }
-
-/** The plan of a policy that names none: its target, back to the last known good revision. */
-export const DEFAULT_PLAN = "application";
 
 const EXPIRES_AFTER_MS = 1_800_000;
 

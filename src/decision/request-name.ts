@@ -5,6 +5,8 @@ export interface RequestIdentity {
   readonly revision: number;
   /** 1 for the first automatic request of a release. */
   readonly attempt: number;
+  /** Of several plans of a policy each has requests of its own; absent for the default one. */
+  readonly plan?: string;
   /** Makes the name one that cannot be foreseen. */
   readonly salt?: string;
 }
@@ -17,13 +19,15 @@ const PREFIX_LENGTH = 63 - 2 - 10 - 1 - 16;
  * that decide the same thing create one object.
  */
 export function automaticRequestName(identity: RequestIdentity): string {
-  const { targetUid, targetName, replicaSetUid, revision, attempt, salt } = identity;
+  const { targetUid, targetName, replicaSetUid, revision, attempt, plan, salt } = identity;
   const readable = targetName
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .slice(0, PREFIX_LENGTH)
     .replaceAll(/^-+|-+$/g, "");
-  const parts = [targetUid, replicaSetUid, revision, attempt, ...(salt === undefined ? [] : [salt])];
+  const parts = [targetUid, replicaSetUid, revision, attempt, plan, salt].filter(
+    (part) => part !== undefined,
+  );
   const hash = fnv1a64(parts.join("/"));
   return `${readable || "target"}-r${String(revision).replaceAll(/\D/g, "").slice(0, 10)}-${hash}`;
 }

@@ -1,6 +1,7 @@
 import { API_VERSION } from "../crds/common.ts";
 import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
-import type { RollbackPolicySpec, RollbackPolicyStatus } from "../crds/rollback-policy.ts";
+import type { RollbackPolicyStatus } from "../crds/policy-status.ts";
+import type { RollbackPolicySpec } from "../crds/rollback-policy.ts";
 import type { RollbackRequestSpec, RollbackRequestStatus } from "../crds/rollback-request.ts";
 import { defineResource, type KubeObject } from "./objects.ts";
 

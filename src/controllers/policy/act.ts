@@ -1,6 +1,10 @@
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { TargetKey } from "../../actions/action.ts";
-import type { Decision } from "../../decision/decide.ts";
+import { formatDuration } from "../../crds/duration.ts";
+import { isActing, type ActingDecision, type Decision } from "../../decision/decide.ts";
+import { effectiveMatrix } from "../../decision/default-matrix.ts";
+import type { PlanView } from "../../decision/guards/guard.ts";
+import { WHOLE } from "../../decision/sample.ts";
 import { automaticRequestName } from "../../decision/request-name.ts";
 import { formatValue } from "../../decision/sentence.ts";
 import { cutText } from "../../kube/conditions.ts";
@@ -12,22 +16,26 @@ import { POLICY_LABEL } from "./history.ts";
 import type { PolicyPorts } from "./ports.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 
-type RollbackDecision = Extract<Decision, { readonly kind: "Rollback" }>;
-
 /** Entries older than this speak of no guard any more (budget: 24 h), milliseconds. */
 const KEEP_AUTOMATIC_MS = 7 * 86_400_000;
 const MAX_AUTOMATIC = 200;
 
+/** Whose automatic requests are recorded. */
+export interface AutomaticSubject {
+  readonly target: TargetKey;
+  readonly policy: RollbackPolicy;
+  readonly plans: readonly PlanView[];
+  readonly recent: RecentRollbacks;
+}
+
 /**
- * Records an automatic rollback in the ledger by compare-and-set, deciding again on what the ledger really holds. Two
- * leaders, or one with an old cache, so make one entry. Returns undefined when the second look decided otherwise.
+ * Records an automatic rollback or proposal in the ledger by compare-and-set, deciding again on what the ledger really
+ * holds. Two leaders, or one with an old cache, so make one entry. Undefined when the second look decided otherwise.
  */
 export async function recordAutomatic(
   ports: PolicyPorts,
-  target: TargetKey,
-  policy: RollbackPolicy,
-  recent: RecentRollbacks,
-  decideOn: (ledger: RollbackLedgerSpec) => Decision,
+  { target, policy, plans, recent }: AutomaticSubject,
+  decideOn: (ledger: RollbackLedgerSpec) => Decision | undefined,
   signal: AbortSignal,
 ): Promise<LedgerAutomatic | undefined> {
   let entry: LedgerAutomatic | undefined;
@@ -36,9 +44,10 @@ export async function recordAutomatic(
     if (entry !== undefined) recent.release(entry.request);
     const decision = decideOn(before);
     const now = ports.clock.now();
-    entry = decision.kind === "Rollback" ? automaticEntry(policy, decision, now) : undefined;
+    entry =
+      decision !== undefined && isActing(decision) ? automaticEntry(policy, plans, decision, now) : undefined;
     if (entry === undefined) return before;
-    recent.reserve(entry.request, now);
+    if (entry.action === "Rollback") recent.reserve(entry.request, now);
     const kept = before.automatic.filter(({ at }) => now - Date.parse(at) < KEEP_AUTOMATIC_MS);
     return { ...before, automatic: [...kept, entry].slice(-MAX_AUTOMATIC) };
   };
@@ -63,7 +72,7 @@ export async function createRequest(
 ): Promise<"Made" | "Foreign"> {
   const { namespace = "", name } = policy.metadata;
   const key = { namespace, name: entry.request };
-  const row = policy.spec.matrix.find((each) => each.name === entry.trigger.row);
+  const row = effectiveMatrix(policy.spec).find((each) => each.name === entry.trigger.row);
   const spec = automaticRequestSpec(entry, row?.severity);
   try {
     const metadata = { ...key, labels: { [POLICY_LABEL]: name } };
@@ -91,8 +100,9 @@ export async function renameAutomatic(
 ): Promise<LedgerAutomatic | undefined> {
   const attempt = taken.attempt + 1;
   const request = automaticRequestName({
-    ...taken,
     targetUid,
+    replicaSetUid: taken.replicaSetUid,
+    revision: taken.revision,
     targetName: target.name,
     attempt,
     salt: ports.newId(),
@@ -114,9 +124,17 @@ export async function renameAutomatic(
   return renamed;
 }
 
-function automaticEntry(policy: RollbackPolicy, decision: RollbackDecision, now: number): LedgerAutomatic {
-  const { row, release, value, onset, attribution, sentence } = decision;
+function automaticEntry(
+  policy: RollbackPolicy,
+  plans: readonly PlanView[],
+  decision: ActingDecision,
+  now: number,
+): LedgerAutomatic {
+  const { row, part, release, value, onset, attribution, sentence } = decision;
   return {
+    action: decision.kind,
+    ...(decision.plan === plans[0]?.name ? {} : { plan: decision.plan }),
+    ...(decision.kind === "Propose" ? waiting(decision) : {}),
     request: decision.requestName,
     replicaSetUid: release.replicaSetUid,
     podTemplateHash: release.podTemplateHash,
@@ -127,12 +145,19 @@ function automaticEntry(policy: RollbackPolicy, decision: RollbackDecision, now:
     trigger: {
       policy: policy.metadata.name,
       row: row.name,
-      signal: row.signal,
+      signal: part === WHOLE ? row.signal : `${row.signal} of ${part}`.slice(0, 63),
       value: formatValue(value, row.unit),
       threshold: formatValue(row.threshold, row.unit),
       breachSince: new Date(onset).toISOString(),
       attribution: cutText(`${attribution.verdict}: ${attribution.reason}`, 1024),
       sentence: cutText(sentence, 1024),
     },
+  };
+}
+
+function waiting({ expiresAfterMs, runAfterMs }: Extract<ActingDecision, { readonly kind: "Propose" }>) {
+  return {
+    expiresAfter: formatDuration(expiresAfterMs),
+    ...(runAfterMs === undefined ? {} : { runAfter: formatDuration(runAfterMs) }),
   };
 }

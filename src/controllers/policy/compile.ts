@@ -1,6 +1,8 @@
 import { parseDuration } from "../../crds/duration.ts";
+import { parseFreezeWindows, type FreezeCalendar } from "../../calendar/freeze-windows.ts";
+import { effectiveMatrix, KNOWN_SIGNALS, planNames } from "../../decision/default-matrix.ts";
+import type { PlanView, PolicyView } from "../../decision/guards/guard.ts";
 import { parseMatrix } from "../../decision/matrix.ts";
-import type { PolicyView } from "../../decision/guards/guard.ts";
 import type { Row } from "../../decision/row.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
@@ -20,6 +22,10 @@ export interface CompiledPolicy {
   readonly kind: "Compiled";
   readonly view: PolicyView;
   readonly rows: readonly Row[];
+  readonly plans: readonly PlanView[];
+  readonly freeze: FreezeCalendar;
+  /** Label of the metrics that holds the pod's name. */
+  readonly podLabel: string;
   readonly signals: readonly CompiledSignal[];
   readonly bakeMs: number;
   /** How far back a window is rebuilt: lookback and the longest `for`. */
@@ -44,15 +50,26 @@ export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers
     else signals.push({ name: signal.name, source: opened.source });
   }
   const units = new Map(spec.signals.map((signal) => [signal.name, unitOfSignal(signal)]));
-  const matrix = parseMatrix(spec.matrix, units, parseDuration);
+  const rows = effectiveMatrix(spec);
+  if (rows.length === 0) {
+    problems.push(
+      `no signal has a name that the default matrix knows (${KNOWN_SIGNALS.join(", ")}): write spec.matrix`,
+    );
+  }
+  const matrix = parseMatrix(rows, units, parseDuration);
   if (matrix.kind === "Refused") problems.push(...matrix.problems);
-  problems.push(...impossibleRows(spec.matrix, spec.signals));
-  if (matrix.kind === "Refused" || problems.length > 0)
+  problems.push(...impossibleRows(rows, spec.signals));
+  const freeze = parseFreezeWindows(spec.guards.freeze);
+  if (freeze.kind === "Refused") problems.push(...freeze.problems);
+  if (matrix.kind === "Refused" || freeze.kind === "Refused" || problems.length > 0)
     return { kind: "Refused", problems: [...new Set(problems)] };
   const lookbackMs = parseDuration(spec.attribution.lookback);
   return {
     kind: "Compiled",
     rows: matrix.rows,
+    plans: planNames(spec.plans).map((name) => ({ name, goesBack: goesBack(spec, name) })),
+    freeze: freeze.calendar,
+    podLabel: spec.attribution.podLabel,
     signals,
     bakeMs: parseDuration(spec.bake),
     rehydrateMs: Math.min(
@@ -65,10 +82,22 @@ export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers
       executor: spec.serviceAccountName,
       intervalMs,
       lookbackMs,
+      require: spec.attribution.require,
       settleMs: parseDuration(spec.guards.settle),
       cooldownMs: parseDuration(spec.guards.cooldown),
       maxPerDay: spec.guards.maxPerDay,
       maxBreachAgeMs: parseDuration(spec.guards.maxBreachAge),
     },
   };
+}
+
+/** Whether a plan puts the policy's target back to its last known good revision. */
+function goesBack({ plans, target }: RollbackPolicy["spec"], name: string): boolean {
+  const steps = plans?.find((plan) => plan.name === name)?.steps;
+  if (steps === undefined) return true;
+  return steps.some(
+    ({ workload }) =>
+      workload?.to.strategy === "LastKnownGood" &&
+      (workload.name === undefined || (workload.kind === target.kind && workload.name === target.name)),
+  );
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
+import { MatrixRow } from "../../crds/policy-matrix.ts";
+import { PolicySignal } from "../../crds/rollback-policy.ts";
 import { verdictOf, type Row } from "../../decision/row.ts";
 import { impossibleRows } from "./impossible-rows.ts";
 

@@ -1,4 +1,5 @@
-import type { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
+import type { PolicySignal } from "../../crds/rollback-policy.ts";
+import type { RowSpec } from "../../decision/matrix.ts";
 
 /** Values that a source can give at all; a free query can give any. */
 interface Bounds {
@@ -12,7 +13,7 @@ interface Bounds {
  * One sentence each. Pure.
  */
 export function impossibleRows(
-  matrix: readonly MatrixRow[],
+  matrix: readonly RowSpec[],
   signals: readonly PolicySignal[],
 ): readonly string[] {
   const bounds = new Map(signals.map((signal) => [signal.name, boundsOf(signal)]));
@@ -36,10 +37,7 @@ function boundsOf({ prometheus }: PolicySignal): Bounds | undefined {
   return undefined;
 }
 
-function problemOf(
-  { above, below }: MatrixRow["when"],
-  { lowest, highest, what }: Bounds,
-): string | undefined {
+function problemOf({ above, below }: RowSpec["when"], { lowest, highest, what }: Bounds): string | undefined {
   if (above !== undefined) {
     if (Number(above) >= highest) return `above ${above} never fires: ${what}`;
     if (Number(above) < lowest) return `above ${above} always fires: ${what}`;

@@ -101,7 +101,16 @@ describe("viewLedger", () => {
     });
     const view = viewLedger(spec, RELEASE, requests({}), NOW);
     expect(view.automaticRollbacks).toEqual([NOW - 300_000, NOW - 10_000]);
-    expect(view.requestsOfRelease).toEqual([{ name: "r1", at: NOW - 10_000, state: "Open" }]);
+    expect(view.requestsOfRelease).toEqual([
+      {
+        name: "r1",
+        action: "Rollback",
+        plan: "application",
+        at: NOW - 10_000,
+        breachSince: undefined,
+        state: "Open",
+      },
+    ]);
   });
 
   it("is empty without a ledger", () => {

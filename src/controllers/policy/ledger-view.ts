@@ -1,11 +1,12 @@
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { AutomaticRequest, LedgerView } from "../../decision/guards/guard.ts";
-import { lastKnownGood, type KnownGoodRevision } from "../../decision/known-good.ts";
+import { lastKnownGood, sameRelease, type KnownGoodRevision } from "../../decision/known-good.ts";
 import type { Release } from "../../decision/release.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
-import { isFinished } from "../request/phase.ts";
+import { DEFAULT_PLAN } from "../../crds/default-plan.ts";
+import { isFinished, isWaitingForApproval } from "../request/phase.ts";
 
 /** How long a recorded request may take to appear before it counts as never made, ms. */
 export const CREATION_MS = 60_000;
@@ -18,6 +19,7 @@ export function viewLedger(
   release: Release | undefined,
   findRequest: FindRequest,
   now: number,
+  firstPlan: string = DEFAULT_PLAN,
 ): LedgerView {
   const entries = (ledger?.automatic ?? []).map((entry) => ({
     entry,
@@ -29,7 +31,15 @@ export function viewLedger(
       .map(({ entry }) => Date.parse(entry.at)),
     requestsOfRelease: entries
       .filter(({ entry }) => release !== undefined && isOf(entry, release))
-      .map(({ entry, state }) => ({ name: entry.request, at: Date.parse(entry.at), state })),
+      .map(({ entry, state }) => ({
+        name: entry.request,
+        action: entry.action ?? "Rollback",
+        plan: entry.plan ?? firstPlan,
+        at: Date.parse(entry.at),
+        breachSince:
+          entry.trigger.breachSince === undefined ? undefined : Date.parse(entry.trigger.breachSince),
+        state,
+      })),
     pendingRows: new Set(),
   };
 }
@@ -59,11 +69,40 @@ function stateOf(
     return executed?.outcome === "Started" ? "Open" : "Applied";
   }
   const request = requestOf(entry, findRequest);
-  if (request !== undefined) {
-    if (!isFinished(request)) return "Open";
-    return request.status?.phase === "Aborted" ? "Aborted" : "EndedUnapplied";
+  if (request === undefined) {
+    const isYoung = now - Date.parse(entry.at) < CREATION_MS;
+    return isYoung ? (entry.action === "Propose" ? "Waiting" : "Open") : "EndedUnapplied";
   }
-  return now - Date.parse(entry.at) < CREATION_MS ? "Open" : "EndedUnapplied";
+  if (!isFinished(request)) return isWaitingForApproval(request) ? "Waiting" : "Open";
+  switch (request.status?.phase) {
+    case "Aborted":
+    case "Denied":
+    case "Expired":
+      return request.status.phase;
+    default:
+      return "EndedUnapplied";
+  }
+}
+
+/** Releases after the last known good one and before the live one, oldest first: each may have brought the breach. */
+export function previousReleases(live: Release, ledger: RollbackLedgerSpec | undefined): readonly Release[] {
+  const releases = ledger?.releases ?? [];
+  const end = releases.findLastIndex(({ replicaSetUid, revision }) =>
+    sameRelease(live, { replicaSetUid, revision }),
+  );
+  const before = end === -1 ? releases : releases.slice(0, end);
+  const good = before.findLastIndex((each) =>
+    (ledger?.knownGood ?? []).some((known) => sameRelease(known, each)),
+  );
+  return before
+    .slice(good + 1)
+    .map(({ replicaSetUid, revision, podTemplateHash, startedAt, rollbackBy }) => ({
+      replicaSetUid,
+      revision,
+      podTemplateHash,
+      startedAt: startedAt === undefined ? undefined : Date.parse(startedAt),
+      productOfRollback: rollbackBy === undefined ? undefined : { request: rollbackBy },
+    }));
 }
 
 /** The entry is bound to its object by the write that announces the act. */

@@ -4,6 +4,7 @@ import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
 import { READINESS_TURNS } from "./readiness-now.ts";
+import { GoingBreaches } from "./going-breaches.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
 import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
 import { Turns } from "./turns.ts";
@@ -39,6 +40,7 @@ export async function runPolicyController(
   const memory: PolicyMemory = {
     runtimes: new Map(),
     recent: new RecentRollbacks(ports.ledgers),
+    breaches: new GoingBreaches(),
     turns: new Turns(READINESS_TURNS),
   };
 

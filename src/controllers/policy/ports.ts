@@ -16,7 +16,7 @@ export interface PolicyObserver {
     readonly policy: string;
     readonly row: string;
     readonly action: RowAction;
-    readonly verdict: "Rollback" | "Notify" | "Held";
+    readonly verdict: "Rollback" | "Propose" | "Prepare" | "Notify" | "Held";
     readonly reason: string;
     readonly request: string | undefined;
     /** From the instant the row fired to the decision, where something was decided to be done. */
@@ -40,6 +40,8 @@ export interface PolicyPorts {
   readonly record: (event: EventRecord) => void;
   readonly observer: PolicyObserver;
   readonly automaticRollbacksPer10Minutes: number;
+  /** So many targets that begin to breach together look like a shared dependency; 0 = never. */
+  readonly sharedBreachTargets: number;
   /** An id that nobody can foresee. */
   readonly newId: () => string;
 }

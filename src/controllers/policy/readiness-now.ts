@@ -34,7 +34,7 @@ export interface ReadinessSubject {
 
 /** Whether a row fires that would roll back: then whether it can is asked at once, ahead of all turns. */
 export function wouldRollBack({ evaluations }: PolicyRuntime): boolean {
-  return evaluations.some(({ row, fires }) => fires && row.action === "Rollback");
+  return evaluations.some(({ row, fires }) => fires && row.action !== "Notify");
 }
 
 /** The answer to the question as it is now, asked at once when the known one is stale. */

@@ -25,7 +25,10 @@ export interface RollbackReadiness {
 }
 
 /** An answer before it is known how often it was given. */
-export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target">;
+export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target"> & {
+  /** Of the plan that was made. */
+  readonly digest?: string;
+};
 
 /** A good answer holds until something changes, or this long. */
 const GOOD_FOR_MS = 3_600_000;

@@ -21,7 +21,10 @@ export class RecentRollbacks {
   times(): readonly number[] {
     const recorded = this.#ledgers
       .list()
-      .flatMap(({ spec }) => spec.automatic.map(({ request, at }) => [request, Date.parse(at)] as const));
+      .flatMap(({ spec }) => spec.automatic)
+      // A proposal counts once it runs.
+      .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
+      .map(({ request, at }) => [request, Date.parse(at)] as const);
     return [...new Map([...this.#reserved, ...recorded]).values()];
   }
 

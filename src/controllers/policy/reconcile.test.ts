@@ -17,6 +17,7 @@ import {
   replicaSetOwner,
   type PolicyPorts,
 } from "./ports.ts";
+import { GoingBreaches } from "./going-breaches.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
 import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
 import { Turns } from "./turns.ts";
@@ -115,11 +116,13 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     record: () => {},
     observer: { sampled: () => {}, decided: () => {} },
     automaticRollbacksPer10Minutes: options.cap ?? 5,
+    sharedBreachTargets: 0,
     newId: () => "random",
   } as unknown as PolicyPorts;
   const memory: PolicyMemory = {
     runtimes: new Map(),
     recent: new RecentRollbacks(ledgers),
+    breaches: new GoingBreaches(),
     turns: new Turns(TURNS),
   };
 

@@ -11,18 +11,21 @@ import type { SignalSubject, SubjectRevision } from "../../signals/source.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile.ts";
-import { decideAndAct } from "./decision.ts";
+import { annotationProblems } from "./annotations.ts";
+import { annotated, decideAndAct } from "./decision.ts";
 import { rollbackTarget } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
 import { readinessInTurn, readinessNow, wouldRollBack } from "./readiness-now.ts";
 import type { RollbackReadiness } from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
+import type { GoingBreaches } from "./going-breaches.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { tick } from "./sample.ts";
 import { gridOf, newestInstant, untilNext } from "./schedule.ts";
 import { bakeRelease, followRelease } from "./release.ts";
 import {
   breachOf,
+  matrixFacts,
   policyStatus,
   signalFacts,
   standingOf,
@@ -45,6 +48,7 @@ export interface PolicyMemory {
   /** Of every policy, by its key. */
   readonly runtimes: Map<string, PolicyRuntime>;
   readonly recent: RecentRollbacks;
+  readonly breaches: GoingBreaches;
   /** Of plans that are made only to be shown. */
   readonly turns: Turns;
 }
@@ -59,6 +63,7 @@ export async function reconcilePolicy(
   const policy = ports.policies.get(key);
   if (policy === undefined || policy.metadata.deletionTimestamp !== undefined) {
     memory.runtimes.delete(key);
+    memory.breaches.forget(key);
     return { done: true };
   }
   const runtime = runtimeOf(ports, memory.runtimes, key, policy);
@@ -124,8 +129,19 @@ async function evaluate(
   const subject = { runtime, policy, deployment, view, ledger };
   if (runtime.undecided) {
     const readiness = wouldRollBack(runtime) ? await readinessNow(ports, subject, signal) : runtime.readiness;
-    const { recent } = memory;
-    const context = { runtime, recent, compiled, policy, target, view, ledger, readiness };
+    const { recent, breaches } = memory;
+    const context = {
+      runtime,
+      recent,
+      breaches,
+      compiled,
+      policy,
+      target,
+      deployment,
+      view,
+      ledger,
+      readiness,
+    };
     await decideAndAct(ports, context, signal);
     runtime.undecided = false;
   }
@@ -136,7 +152,7 @@ async function evaluate(
   await write(
     ports,
     policy,
-    standingOf(runtime, compiled, facts, now),
+    standingOf(runtime, compiled, facts, now, annotationProblems(annotated(policy, deployment))),
     rollbackReadyOf(policy, ready),
     breachOf(runtime, now),
     facts,
@@ -265,6 +281,8 @@ function factsOf(
   );
   return {
     signals: signalFacts(policy, runtime, compiled, now),
+    matrix: matrixFacts(compiled),
+    ...(runtime.prepared === undefined ? {} : { prepared: runtime.prepared }),
     ...(live === undefined
       ? {}
       : {

@@ -1,4 +1,5 @@
-import type { RollbackPolicyStatus } from "../../crds/rollback-policy.ts";
+import type { RollbackPolicyStatus } from "../../crds/policy-status.ts";
+import type { Evidence } from "../../decision/attribution/evidence.ts";
 import type { Baking } from "../../decision/known-good.ts";
 import type { RowEvaluation, RowStates } from "../../decision/matrix.ts";
 import type { Reading } from "../../decision/sample.ts";
@@ -38,14 +39,27 @@ export interface PolicyRuntime {
   unreachable: ReadonlyMap<string, string>;
   /** Quantile signals whose buckets were seen. */
   bucketsSeen: ReadonlySet<string>;
-  /** The newest decision as it was told, so that it is told once. */
-  told: string | undefined;
+  /** The newest decision of each plan as it was told, so that it is told once. */
+  told: ReadonlyMap<string, string>;
   /** The newest decision of this process: a status write may lose against another writer. */
   lastDecision: RollbackPolicyStatus["lastDecision"];
+  /** What was found out about the causes of breaches, by `stateKey`. */
+  evidence: ReadonlyMap<string, GatheredEvidence>;
+  /** What a firing row of action Prepare has made ready. */
+  prepared: RollbackPolicyStatus["prepared"];
   /** Requests that this process made: one that is gone was deleted by somebody, not lost. */
   made: ReadonlySet<string>;
   /** Rows that fired at the last tick. */
   firing: ReadonlySet<string>;
+}
+
+/** What was found out about one breach. */
+export interface GatheredEvidence {
+  /** The breach and the release that it was gathered about. */
+  readonly subject: string;
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly evidence: Evidence;
 }
 
 export interface SeenRelease {
@@ -85,7 +99,9 @@ export function createRuntime(
     readiness: undefined,
     unreachable: new Map(),
     bucketsSeen: new Set(),
-    told: before?.told,
+    told: before?.told ?? new Map(),
+    evidence: new Map(),
+    prepared: undefined,
     lastDecision: before?.lastDecision,
     made: before?.made ?? new Set(),
     firing: before?.firing ?? new Set(),

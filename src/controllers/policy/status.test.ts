@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { RollbackPolicyStatus } from "../../crds/rollback-policy.ts";
+import type { RollbackPolicyStatus } from "../../crds/policy-status.ts";
 import { emptyWindow } from "../../decision/window.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { CompiledPolicy } from "./compile.ts";

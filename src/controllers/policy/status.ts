@@ -1,8 +1,9 @@
 import type { Condition } from "../../crds/common.ts";
-import type { RollbackPolicyStatus, SignalState } from "../../crds/rollback-policy.ts";
+import { formatDuration } from "../../crds/duration.ts";
+import type { RollbackPolicyStatus, SignalState } from "../../crds/policy-status.ts";
 import type { RowEvaluation } from "../../decision/matrix.ts";
 import { overall, type Sample } from "../../decision/sample.ts";
-import { clockTime, formatValue } from "../../decision/sentence.ts";
+import { clockTime, formatSpan, formatValue } from "../../decision/sentence.ts";
 import { cannotEvaluate } from "../../decision/signal-health.ts";
 import { phaseOf } from "../../decision/window.ts";
 import {
@@ -32,7 +33,7 @@ export interface Breach {
 /** Facts of the status besides the conditions; what is undefined is left as it is. */
 export type PolicyFacts = Pick<
   RollbackPolicyStatus,
-  "signals" | "release" | "rollbackTarget" | "lastDecision"
+  "signals" | "release" | "rollbackTarget" | "lastDecision" | "matrix" | "prepared"
 >;
 
 /** The whole status. Written only when it differs, and built so that it differs on transitions only. Pure. */
@@ -110,6 +111,22 @@ function stateOf(name: string, sample: Sample, evaluations: readonly RowEvaluati
   return breaches ? "Breach" : "Ok";
 }
 
+/** The rows in force, readable. */
+export function matrixFacts({ rows }: CompiledPolicy): NonNullable<PolicyFacts["matrix"]> {
+  return rows.map(
+    ({ name, signal, unit, comparison, threshold, forMs, action, severity, plan, ...rest }) => ({
+      name,
+      when: `${signal} ${comparison === "above" ? ">" : "<"} ${formatValue(threshold, unit)}${forMs > 0 ? ` for ${formatSpan(forMs)}` : ""}`,
+      action,
+      severity,
+      plan,
+      ...(rest.hotfixDeadlineMs === undefined
+        ? {}
+        : { hotfixDeadline: formatDuration(rest.hotfixDeadlineMs) }),
+    }),
+  );
+}
+
 /** Condition Breached: True while a row fires. */
 export function breachOf({ evaluations }: PolicyRuntime, now: number): Breach {
   const phases = evaluations.map((evaluation) => ({
@@ -140,12 +157,16 @@ export function breachOf({ evaluations }: PolicyRuntime, now: number): Breach {
     : { status: "False", reason: "NoBreach", message: "no row breaches" };
 }
 
-/** Ready, in one sentence such as `2 signals Ok, revision 7 known good since 10:02:11`. */
+/**
+ * Ready, in one sentence such as `2 signals Ok, revision 7 known good since 10:02:11`. `notes` are what else a person should
+ * know.
+ */
 export function standingOf(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   facts: PolicyFacts,
   now: number,
+  notes: readonly string[] = [],
 ): Standing {
   const [unreachable] = runtime.unreachable.values();
   if (unreachable !== undefined) return { kind: "Stalled", reason: "CannotEvaluate", message: unreachable };
@@ -173,6 +194,7 @@ export function standingOf(
     parts.push(`revision ${facts.release.revision} not known good yet`);
   }
   if (compiled.view.mode === "Observe") parts.push("mode Observe: never acts");
+  parts.push(...notes);
   return { kind: "Ready", reason: "Evaluating", message: parts.join(", ") };
 }
 

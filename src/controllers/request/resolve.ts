@@ -1,7 +1,9 @@
 import type { TargetKey } from "../../actions/action.ts";
 import { digestOf } from "../../actions/digest.ts";
 import type { Actions } from "../../actions/registry.ts";
-import type { MatrixRow, PolicySignal } from "../../crds/rollback-policy.ts";
+import type { PolicySignal } from "../../crds/rollback-policy.ts";
+import { effectiveMatrix } from "../../decision/default-matrix.ts";
+import type { RowSpec } from "../../decision/matrix.ts";
 import type { Verification, VerificationCheck } from "../../crds/verification.ts";
 import { DEFAULT_EXPIRES_AFTER, type RollbackRequestSpec } from "../../crds/rollback-request.ts";
 import type { RequestStep } from "../../crds/steps.ts";
@@ -124,7 +126,7 @@ function resolveVerification(
 ): Pick<Resolved, "verification" | "signals"> {
   const copied = request.status?.resolved;
   // Copied checks have their bounds already; a row that came later must not give them another.
-  const matrix = copied === undefined ? (policy?.spec.matrix ?? []) : [];
+  const matrix = copied === undefined && policy !== undefined ? effectiveMatrix(policy.spec) : [];
   const verification =
     copied?.verification ?? request.spec.verification ?? policy?.spec.verification ?? DEFAULT_VERIFICATION;
   const checks = (verification.checks ?? defaultChecks(matrix, steps)).map((check) => bounded(check, matrix));
@@ -168,7 +170,7 @@ function unmeasurableCheck(
 
 /** Pods and version, where a step makes a version that can be looked for, and each signal that a row names. */
 function defaultChecks(
-  matrix: readonly MatrixRow[],
+  matrix: readonly RowSpec[],
   steps: readonly ResolvedStep[],
 ): readonly VerificationCheck[] {
   const signals = [...new Set(matrix.map(({ when }) => when.signal))];
@@ -188,7 +190,7 @@ function freeName(signal: string): string {
 }
 
 /** A signal check without a bound takes the strictest row of that signal. */
-function bounded(check: VerificationCheck, matrix: readonly MatrixRow[]): VerificationCheck {
+function bounded(check: VerificationCheck, matrix: readonly RowSpec[]): VerificationCheck {
   const { signal } = check;
   if (signal === undefined || signal.above !== undefined || signal.below !== undefined) return check;
   const rows = matrix.filter(({ when }) => when.signal === signal.name);
@@ -199,7 +201,7 @@ function bounded(check: VerificationCheck, matrix: readonly MatrixRow[]): Verifi
 }
 
 function strictest(
-  rows: readonly MatrixRow[],
+  rows: readonly RowSpec[],
   side: "above" | "below",
   pick: (...values: number[]) => number,
 ): string | undefined {

@@ -36,22 +36,37 @@ export function breachIsNotOld({
   );
 }
 
-export function releaseIsTheLikelyCause({ attribution }: GuardInput): GuardResult {
+/** What the last release did not bring, no rollback takes away: not even proposed. */
+export function releaseIsNotCleared({ attribution }: GuardInput): GuardResult {
+  return attribution.verdict === "Unlikely"
+    ? refused("Unattributed", `unlikely to be caused by the last release: ${attribution.reason}`)
+    : ALLOWED;
+}
+
+/** Sure enough to act without asking. */
+export function releaseIsTheCause({ attribution, policy }: GuardInput): GuardResult {
   switch (attribution.verdict) {
     case "Caused":
-    case "Likely":
       return ALLOWED;
+    case "Likely":
+      return policy.require === "Likely"
+        ? ALLOWED
+        : refused(
+            "Unattributed",
+            `likely to be caused by the last release, but attribution.require is Caused: ${attribution.reason}`,
+          );
     case "Unlikely":
+      return refused("Unattributed", `unlikely to be caused by the last release: ${attribution.reason}`);
     case "Unknown":
       return refused(
         "Unattributed",
-        `${attribution.verdict.toLowerCase()} to be caused by the last release: ${attribution.reason}`,
+        `it is not known whether the last release is the cause: ${attribution.reason}`,
       );
   }
 }
 
-export function knownGoodRevisionExists({ rollbackTarget }: GuardInput): GuardResult {
-  return rollbackTarget === undefined
+export function knownGoodRevisionExists({ rollbackTarget, plan }: GuardInput): GuardResult {
+  return plan.goesBack && rollbackTarget === undefined
     ? refused("NoKnownGoodRevision", "no other revision that still exists has earned known good by baking")
     : ALLOWED;
 }

@@ -2,6 +2,7 @@ import type { Attribution } from "../attribution/attribute.ts";
 import type { Release } from "../release.ts";
 import type { KnownGoodRevision } from "../known-good.ts";
 import type { RowEvaluation } from "../matrix.ts";
+import type { Severity } from "../row.ts";
 
 /** Why an automatic act was not made: one word, used as the reason of conditions and events. */
 export type HoldReason =
@@ -17,6 +18,10 @@ export type HoldReason =
   | "TargetBusy"
   | "AlreadyExecuted"
   | "Aborted"
+  | "Denied"
+  | "Expired"
+  | "HotfixAwaited"
+  | "Frozen"
   | "Cooldown"
   | "BudgetSpent"
   | "BlastRadius"
@@ -30,17 +35,35 @@ export interface PolicyView {
   readonly executor: string | undefined;
   readonly intervalMs: number;
   readonly lookbackMs: number;
+  /** The weakest attribution on which a row may roll back by itself. */
+  readonly require: "Caused" | "Likely";
   readonly settleMs: number;
   readonly cooldownMs: number;
   readonly maxPerDay: number;
   readonly maxBreachAgeMs: number;
 }
 
+/** One of the policy's plans. */
+export interface PlanView {
+  readonly name: string;
+  /** It puts the target back to its last known good revision. */
+  readonly goesBack: boolean;
+}
+
+/** A freeze window of the policy that is open now. */
+export interface OpenFreeze {
+  readonly name: string;
+  /** When it ends, ms since the epoch. */
+  readonly until: number;
+  /** Severities that may act all the same. */
+  readonly allow: readonly Severity[];
+}
+
 /** What the target's ledger says. */
 export interface LedgerView {
   /** Instants (ms since the epoch) of automatic rollbacks of this target, at least of the last 24 hours and the cool-down. */
   readonly automaticRollbacks: readonly number[];
-  /** Automatic requests for the live release. */
+  /** Automatic requests for the live release, of every plan. */
   readonly requestsOfRelease: readonly AutomaticRequest[];
   /** Rows that were already pending or firing before this process began to watch. */
   readonly pendingRows: ReadonlySet<string>;
@@ -48,13 +71,17 @@ export interface LedgerView {
 
 export interface AutomaticRequest {
   readonly name: string;
+  readonly action: "Rollback" | "Propose";
+  readonly plan: string;
   /** When it was decided, ms since the epoch. */
   readonly at: number;
+  /** Onset of the breach that it answers, ms since the epoch. */
+  readonly breachSince: number | undefined;
   /**
-   * EndedUnapplied: finished before anything was written, so that another attempt is allowed. Aborted: the same, but
-   * because a person said so.
+   * Waiting: a proposal that nobody answered yet. EndedUnapplied: finished before anything was written, so that another
+   * attempt is allowed. Aborted, Denied: the same, but because a person said so. Expired: because nobody said anything.
    */
-  readonly state: "Open" | "Applied" | "EndedUnapplied" | "Aborted";
+  readonly state: "Open" | "Waiting" | "Applied" | "EndedUnapplied" | "Aborted" | "Denied" | "Expired";
 }
 
 /** Automatic rollbacks of all targets. */
@@ -62,6 +89,10 @@ export interface ClusterView {
   /** Instants (ms since the epoch), at least of the last ten minutes. */
   readonly automaticRollbacks: readonly number[];
   readonly maxPerTenMinutes: number;
+  /** Onsets (ms since the epoch) of the breaches of other targets that go on now. */
+  readonly otherOnsets: readonly number[];
+  /** So many targets that begin to breach together look like a shared dependency; 0 = never. */
+  readonly sharedBreachTargets: number;
 }
 
 /** The snapshot that every guard looks at. */
@@ -69,6 +100,9 @@ export interface GuardInput {
   readonly now: number;
   readonly killSwitch: "Off" | "On" | "Unreadable";
   readonly policy: PolicyView;
+  /** What would be made: a rollback at once, or a question to a person. */
+  readonly intent: "Rollback" | "Propose";
+  readonly plan: PlanView;
   readonly evaluation: RowEvaluation;
   readonly onset: number;
   readonly release: Release | undefined;
@@ -76,6 +110,11 @@ export interface GuardInput {
   readonly rollbackTarget: KnownGoodRevision | undefined;
   readonly ledger: LedgerView;
   readonly cluster: ClusterView;
+  /** The object whose annotation forbids every act. */
+  readonly frozenBy: string | undefined;
+  readonly openFreezes: readonly OpenFreeze[];
+  /** When somebody expects a hotfix to be out, ms since the epoch. */
+  readonly hotfixEta: number | undefined;
   /** When this process began to evaluate the policy (ms since the epoch); history before it was read back. */
   readonly watchingSince: number;
 }

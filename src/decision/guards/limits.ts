@@ -10,16 +10,33 @@ const TEN_MINUTES_MS = 600_000;
 const FIRST_RETRY_MS = 60_000;
 const LONGEST_RETRY_MS = 1_800_000;
 
-export function releaseWasNotRolledBackYet({ ledger }: GuardInput): GuardResult {
-  const open = ledger.requestsOfRelease.find(({ state }) => state === "Open");
+/** Of one plan: each may act once on a release. A rollback does not wait for the answer to a proposal. */
+export function releaseWasNotRolledBackYet({ ledger, plan, intent, onset }: GuardInput): GuardResult {
+  const requests = ledger.requestsOfRelease.filter((each) => each.plan === plan.name);
+  const open = requests.find(({ state }) => state === "Open");
   if (open !== undefined) {
     return refused("TargetBusy", `request ${open.name} for this release is under way`);
   }
-  const aborted = ledger.requestsOfRelease.find(({ state }) => state === "Aborted");
+  const waiting = requests.find(({ state }) => state === "Waiting");
+  if (waiting !== undefined && intent === "Propose") {
+    return refused("TargetBusy", `request ${waiting.name} for this release waits for approval`);
+  }
+  const aborted = requests.find(({ state }) => state === "Aborted");
   if (aborted !== undefined) {
     return refused("Aborted", `request ${aborted.name} for this release was aborted: a person has to decide`);
   }
-  const applied = ledger.requestsOfRelease.find(({ state }) => state === "Applied");
+  const denied = requests.find(({ state }) => state === "Denied");
+  if (denied !== undefined) {
+    return refused("Denied", `request ${denied.name} for this release was denied: a person has decided`);
+  }
+  const expired = requests.find(({ state, breachSince }) => state === "Expired" && breachSince === onset);
+  if (expired !== undefined && intent === "Propose") {
+    return refused(
+      "Expired",
+      `request ${expired.name} for this breach expired without an answer: a person has to decide`,
+    );
+  }
+  const applied = requests.find(({ state }) => state === "Applied");
   return applied === undefined
     ? ALLOWED
     : refused(
@@ -29,8 +46,10 @@ export function releaseWasNotRolledBackYet({ ledger }: GuardInput): GuardResult 
 }
 
 /** What refused one attempt will most likely refuse the next: without a wait every tick would make a request. */
-export function lastAttemptIsLongAgo({ ledger, now }: GuardInput): GuardResult {
-  const ended = ledger.requestsOfRelease.filter(({ state }) => state === "EndedUnapplied");
+export function lastAttemptIsLongAgo({ ledger, plan, intent, now }: GuardInput): GuardResult {
+  const ended = ledger.requestsOfRelease.filter(
+    (each) => each.state === "EndedUnapplied" && each.plan === plan.name && each.action === intent,
+  );
   const [last] = ended.toSorted((a, b) => b.at - a.at);
   if (last === undefined) {
     return ALLOWED;
@@ -83,6 +102,22 @@ export function clusterIsNotRollingBackTooMuch({ cluster, now }: GuardInput): Gu
     what: "automatic rollbacks in the cluster",
     limitName: "the administrator's limit",
   });
+}
+
+/** Onsets of one dependency's failure lie this close together, ms. */
+const TOGETHER_MS = 120_000;
+
+/** A dependency that fails must not roll back everything that needs it. */
+export function breachIsNotShared({ cluster, onset }: GuardInput): GuardResult {
+  const limit = cluster.sharedBreachTargets;
+  if (limit <= 0) return ALLOWED;
+  const together = cluster.otherOnsets.filter((other) => Math.abs(other - onset) <= TOGETHER_MS).length + 1;
+  return together < limit
+    ? ALLOWED
+    : refused(
+        "BlastRadius",
+        `${together} targets began to breach within ${formatSpan(TOGETHER_MS)}, which looks like a shared dependency (the administrator's limit is ${limit}): a person has to decide`,
+      );
 }
 
 interface Limit {

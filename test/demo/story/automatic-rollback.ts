@@ -56,7 +56,7 @@ export async function automaticRollback(stage: StoryStage): Promise<Chapter> {
 
 /** The row's threshold; the demo's policy has one row. */
 export function thresholdOf(stage: StoryStage): number {
-  return Number(newest(stage.eyes.policies, POLICY)?.spec.matrix[0]?.when.above);
+  return Number(newest(stage.eyes.policies, POLICY)?.spec.matrix?.[0]?.when.above);
 }
 
 export async function seeBreach(stage: StoryStage, releasedAt: number): Promise<Fact> {
@@ -80,7 +80,7 @@ export function rateNow({ eyes }: StoryStage): string {
 }
 
 export function breachProgress(stage: StoryStage, breachAt: number): string {
-  const wanted = newest(stage.eyes.policies, POLICY)?.spec.matrix[0]?.when.for ?? "";
+  const wanted = newest(stage.eyes.policies, POLICY)?.spec.matrix?.[0]?.when.for ?? "";
   return `error rate ${rateNow(stage)}, breach lasts ${Math.floor((Date.now() - breachAt) / 1000)}s of ${wanted}`;
 }
 
@@ -93,7 +93,7 @@ function decisionText(policy: RollbackPolicy | undefined, { spec }: RollbackRequ
 /** The operator may act only on a breach that lasts without a gap: our own queries must have seen that very breach. */
 function checkDecision(stage: StoryStage, breachAt: number, decidedAt: number, claimed: string): void {
   const threshold = thresholdOf(stage);
-  const forMs = parseDuration(newest(stage.eyes.policies, POLICY)?.spec.matrix[0]?.when.for ?? "0s");
+  const forMs = parseDuration(newest(stage.eyes.policies, POLICY)?.spec.matrix?.[0]?.when.for ?? "0s");
   const run = stage.eyes.errorRate.filter(({ at }) => at >= breachAt && at <= decidedAt);
   const below = run.filter(({ ratio }) => ratio <= threshold);
   if (run.length === 0 || below.length > 0 || decidedAt - breachAt < forMs - TOLERANCE_MS) {

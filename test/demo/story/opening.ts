@@ -104,7 +104,7 @@ function bakingProgress({ eyes }: StoryStage, bake: string): string {
 
 /** The values in force, read back from the cluster. */
 function policyValues({ spec }: RollbackPolicy): readonly string[] {
-  const rows = spec.matrix.map(({ name, when, action, severity }) => {
+  const rows = (spec.matrix ?? []).map(({ name, when, action, severity }) => {
     const bound = when.above === undefined ? `< ${when.below}` : `> ${when.above}`;
     return `row ${name}: ${when.signal} ${bound} for ${when.for} -> ${action} (${severity})`;
   });
