@@ -1,5 +1,5 @@
 import { clockTime } from "../sentence.ts";
-import { ALLOWED, refused, type GuardInput, type GuardResult } from "./guard.ts";
+import { ALLOWED, refused, type GuardInput, type GuardResult, type OpenFreeze } from "./guard.ts";
 
 /** The annotation `freeze: "true"`: somebody works on it and wants nothing to move. */
 export function nobodyFrozeIt({ frozenBy }: GuardInput): GuardResult {
