@@ -24,45 +24,35 @@ export function contrast(
   suspects: ReadonlySet<string>,
   baseline: ReadonlySet<string>,
 ): Contrast | undefined {
-  const fresh = evidence.pods.filter(({ hash }) => suspects.has(hash));
-  const old = evidence.pods.filter(({ hash }) => baseline.has(hash));
+  const { limit, pods } = evidence;
+  const fresh = pods.filter(({ hash }) => suspects.has(hash));
+  const old = pods.filter(({ hash }) => baseline.has(hash));
   const shared = sharedInstants(together(fresh), together(old));
-  return worse(evidence, fresh, old, shared) ?? same(evidence, fresh, old, shared);
-}
-
-function worse(
-  { limit, slowerThan }: PodEvidence,
-  fresh: readonly PodCounts[],
-  old: readonly PodCounts[],
-  shared: ReadonlySet<number>,
-): Contrast | undefined {
   const since = badSince(together(fresh), limit / 2);
   // Pods are not scraped at the same moment: the first bad interval of one is not yet that of another.
   const compared = (at: number): boolean => shared.has(at) && since !== undefined && at > since;
-  const result = compare(fresh, old, compared);
-  if (result === undefined || result.fresh <= limit || result.old > Math.min(limit, result.fresh / 2)) {
-    return undefined;
-  }
-  const pods = perPod(fresh, compared).filter(({ total }) => total >= ENOUGH_REQUESTS / 2);
-  const bad = pods.filter((counts) => shareOf(counts) > limit / 2).length;
-  if (bad < 2 || bad * 2 < pods.length) return undefined;
-  // Requests are slow together (a cold cache, a pause), so that for latency pods are compared, not requests.
-  const isSignificant =
-    slowerThan === undefined
-      ? proportionsZ(strataOfCounts(fresh, old, compared)) >= SIGNIFICANT_SHARES
-      : ranksZ(strataOfShares(fresh, old, compared)) >= SIGNIFICANT_RANKS;
-  return isSignificant ? { kind: "Worse", ...result } : undefined;
+  const shares = compare(fresh, old, compared);
+  if (shares === undefined || shares.fresh <= limit) return undefined;
+  if (shares.old > limit) return shares.old >= shares.fresh / 2 ? { kind: "Same", ...shares } : undefined;
+  return shares.old <= shares.fresh / 2 && isProof(evidence, fresh, old, compared)
+    ? { kind: "Worse", ...shares }
+    : undefined;
 }
 
-function same(
-  { limit, breachFrom }: PodEvidence,
+/** More than chance, and not the affair of single pods. */
+function isProof(
+  { limit, slowerThan }: PodEvidence,
   fresh: readonly PodCounts[],
   old: readonly PodCounts[],
-  shared: ReadonlySet<number>,
-): Contrast | undefined {
-  const result = compare(fresh, old, (at) => shared.has(at) && at > breachFrom);
-  if (result === undefined || result.fresh <= limit || result.old <= limit) return undefined;
-  return result.old >= result.fresh / 2 ? { kind: "Same", ...result } : undefined;
+  compared: (at: number) => boolean,
+): boolean {
+  const pods = perPod(fresh, compared).filter(({ total }) => total >= ENOUGH_REQUESTS / 2);
+  const bad = pods.filter((counts) => shareOf(counts) > limit / 2).length;
+  if (bad < 2 || bad * 2 < pods.length) return false;
+  // Requests are slow together (a cold cache, a pause), so that for latency pods are compared, not requests.
+  return slowerThan === undefined
+    ? proportionsZ(strataOfCounts(fresh, old, compared)) >= SIGNIFICANT_SHARES
+    : ranksZ(strataOfShares(fresh, old, compared)) >= SIGNIFICANT_RANKS;
 }
 
 function compare(
