@@ -1,3 +1,4 @@
+import { courseOf } from "./course.ts";
 import type { Counts, Interval, PodCounts, PodEvidence } from "./evidence.ts";
 import { ENOUGH_REQUESTS, perPod, shareOf, sumOf, together } from "./pods.ts";
 import { proportionsZ, ranksZ, type Stratum } from "./statistics.ts";
@@ -28,7 +29,7 @@ export function contrast(
   const fresh = pods.filter(({ hash }) => suspects.has(hash));
   const old = pods.filter(({ hash }) => baseline.has(hash));
   const shared = sharedInstants(together(fresh), together(old));
-  const since = badSince(together(fresh), limit / 2);
+  const since = courseOf(together(fresh), limit)?.badSince;
   // Pods are not scraped at the same moment: the first bad interval of one is not yet that of another.
   const compared = (at: number): boolean => shared.has(at) && since !== undefined && at > since;
   const shares = compare(fresh, old, compared);
@@ -75,12 +76,6 @@ function sharedInstants(fresh: readonly Interval[], old: readonly Interval[]): R
   const all = [...new Set([...fresh, ...old].map(({ at }) => at))].toSorted((a, b) => a - b);
   const [freshAt, oldAt] = [new Set(fresh.map(({ at }) => at)), new Set(old.map(({ at }) => at))];
   return new Set(all.filter((at, i) => freshAt.has(at) && oldAt.has(at) && oldAt.has(all[i + 1] ?? NaN)));
-}
-
-/** Since when the share has been above `limit` without a break until now. */
-function badSince(intervals: readonly Interval[], limit: number): number | undefined {
-  const lastGood = intervals.findLastIndex((interval) => shareOf(interval) <= limit);
-  return intervals[lastGood + 1]?.at;
 }
 
 function strataOfCounts(

@@ -38,6 +38,10 @@ export interface PodEvidence {
   readonly slowerThan?: number | undefined;
   /** What the first breach was measured on began here. */
   readonly breachFrom: number;
+  /** The last instant that was asked for. */
+  readonly until: number;
+  /** Length of an interval, ms. */
+  readonly stepMs: number;
   readonly pods: readonly PodCounts[];
 }
 
@@ -72,6 +76,8 @@ export interface PastEvidence {
 export interface PastSample {
   readonly at: number;
   readonly verdict: Verdict;
+  /** The higher, the worse; absent without a value. */
+  readonly level?: number | undefined;
   /** Seen in the sample's window. */
   readonly requests?: number | undefined;
 }

@@ -17,6 +17,8 @@ const RECENT_MS = 120 * MINUTE_MS;
 interface Episode {
   readonly first: number;
   readonly last: number;
+  /** The worst of it. */
+  readonly level: number;
 }
 
 /**
@@ -28,11 +30,14 @@ export function recurrence(
   before: number,
   onset: number,
 ): Recurrence | undefined {
-  const older = samples.filter(({ at }) => at < before);
-  const episodes = episodesOf(older, forMs, stepMs);
+  // Noise up to a fifth is no excuse for half of the requests.
+  const like = levelOf(samples.filter(({ at }) => at >= onset)) / 2;
+  const episodesOf = (some: readonly PastSample[]): readonly Episode[] =>
+    merged(longRuns(some, forMs, stepMs).filter(({ level }) => level >= like));
+  const episodes = episodesOf(samples.filter(({ at }) => at < before));
   const yesterday = atSameClock(episodes, onset - DAY_MS);
   if (yesterday !== undefined) return { kind: "SameClock", daysAgo: 1, at: yesterday.first };
-  const week = atSameClock(episodesOf(lastWeek, forMs, stepMs), onset - 7 * DAY_MS);
+  const week = atSameClock(episodesOf(lastWeek), onset - 7 * DAY_MS);
   if (week !== undefined) return { kind: "SameClock", daysAgo: 7, at: week.first };
   const last = episodes.at(-1);
   if (last === undefined || (episodes.length === 1 && before - last.last > RECENT_MS)) return undefined;
@@ -44,23 +49,33 @@ function atSameClock(episodes: readonly Episode[], clock: number): Episode | und
 }
 
 /** Breaches that were as long as the row wants, as far as samples so far apart can tell. */
-function episodesOf(samples: readonly PastSample[], forMs: number, stepMs: number): readonly Episode[] {
-  const runs: Episode[] = [];
-  let run: Episode | undefined;
-  for (const { at, verdict } of samples) {
-    if (verdict === "Breach") {
-      run = run !== undefined && at - run.last <= 2 * stepMs ? { ...run, last: at } : { first: at, last: at };
-      if (runs.at(-1)?.first === run.first) runs.pop();
-      runs.push(run);
-    } else if (verdict === "Ok") {
-      run = undefined;
+function longRuns(samples: readonly PastSample[], forMs: number, stepMs: number): readonly Episode[] {
+  const runs: PastSample[][] = [];
+  let isRunning = false;
+  for (const sample of samples) {
+    if (sample.verdict === "None") continue;
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    if (sample.verdict === "Breach") {
+      if (isRunning && last !== undefined && sample.at - last.at <= 2 * stepMs) run?.push(sample);
+      else runs.push([sample]);
     }
+    isRunning = sample.verdict === "Breach";
   }
-  const long = runs.filter(({ first, last }) => last - first >= forMs - stepMs);
-  return long.reduce<readonly Episode[]>((episodes, next) => {
-    const before = episodes.at(-1);
-    return before !== undefined && next.first - before.last < ONE_EPISODE_MS
-      ? [...episodes.slice(0, -1), { first: before.first, last: next.last }]
-      : [...episodes, next];
+  return runs
+    .map((run) => ({ first: run[0]?.at ?? 0, last: run.at(-1)?.at ?? 0, level: levelOf(run) }))
+    .filter(({ first, last }) => last - first >= forMs);
+}
+
+function merged(episodes: readonly Episode[]): readonly Episode[] {
+  return episodes.reduce<readonly Episode[]>((before, next) => {
+    const last = before.at(-1);
+    return last !== undefined && next.first - last.last < ONE_EPISODE_MS
+      ? [...before.slice(0, -1), { ...next, first: last.first }]
+      : [...before, next];
   }, []);
+}
+
+function levelOf(samples: readonly PastSample[]): number {
+  return samples.reduce((highest, { level = 0 }) => Math.max(highest, level), 0);
 }

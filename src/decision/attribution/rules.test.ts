@@ -38,7 +38,12 @@ describe("pods side by side", () => {
   });
 
   it.each<[string, readonly PodLife[], string, string]>([
-    ["old ones are as bad", [NEW, NEW, { ...OLD, share: BAD }], "Unlikely", "not caused by revision 7"],
+    [
+      "old ones are as bad",
+      [NEW, NEW, { ...OLD, share: BAD }],
+      "Unknown",
+      "old pods 23%: old and new pods breach alike",
+    ],
     [
       "old ones are bad, though much less",
       [NEW, NEW, { ...OLD, share: () => 0.105 }],
@@ -74,7 +79,7 @@ describe("pods side by side", () => {
         { ...NEW, share: goneBadAt(45) },
         { ...OLD, to: 105, share: goneBadAt(45) },
       ],
-      "Unlikely",
+      "Unknown",
       "new pods 90% vs old pods 90%",
     ],
     [
@@ -88,8 +93,8 @@ describe("pods side by side", () => {
       [1, 2]
         .map((): PodLife => ({ ...NEW, share: (at) => (at < 60 || at > 120 ? 0.5 : 0) }))
         .concat([{ ...OLD, share: GOOD }]),
-      "Likely",
-      "after",
+      "Unknown",
+      "were well for 1m and then broke at one moment",
     ],
     [
       "one of six carries it",
@@ -110,13 +115,51 @@ describe("pods side by side", () => {
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
   });
 
+  it.each<[string, readonly PodLife[], string, string]>([
+    [
+      "all break at one moment after they were well",
+      [NEW, NEW, NEW].map((pod, i) => ({ ...pod, from: -300 + 30 * i, share: goneBadAt(75) })),
+      "Unknown",
+      "revision 7 were well for 6m15s and then broke at one moment",
+    ],
+    [
+      "they become worse and worse: a leak",
+      [NEW, NEW, NEW].map((pod) => ({ ...pod, from: -300, share: (at) => Math.max(0, (at - 30) / 400) })),
+      "Likely",
+      "after revision 7",
+    ],
+    [
+      "a leak has reached the oldest one only",
+      [100, 300, 300, 300].map((late) => ({
+        ...NEW,
+        from: -300,
+        share: (at) => Math.max(0, (at + 100 - late) / 400),
+      })),
+      "Likely",
+      "after revision 7",
+    ],
+    [
+      "a node has taken one of them",
+      [100, 300, 300, 300].map((late) => ({ ...NEW, from: -300, share: goneBadAt(late) })),
+      "Unlikely",
+      "1 of 4 pods",
+    ],
+    [
+      "it is over, though the window still holds it",
+      [NEW, NEW, OLD].map((pod) => ({ ...pod, share: (at) => (at > 165 ? 0.01 : 0.5) })),
+      "Unknown",
+      "the newest requests are fine again (1% in the last 45s)",
+    ],
+  ])("%s", (_, lives, verdict, words) => {
+    const found = withPods(lives);
+    expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
+  });
+
   it("compares pods, not requests, where slow is bad", () => {
     const slow = { slowerThan: 2.5, limit: 0.05 };
     const found = withPods([NEW, NEW, NEW, OLD, OLD], slow);
     expect(found.verdict).toBe("Caused");
-    expect(found.finding).toBe(
-      "requests slower than 2.5s: new pods 23% vs old pods 0.2%: caused by revision 7",
-    );
+    expect(found.finding).toBe("new pods 23% vs old pods 0.2% slower than 2.5s: caused by revision 7");
     // Two pods beside one, once: their order may be chance.
     const short = { ...OLD, to: 45 };
     expect(withPods([NEW, NEW, short], slow).verdict).toBe("Likely");
@@ -126,7 +169,7 @@ describe("pods side by side", () => {
 describe("what was there before", () => {
   const breaches = (...spans: readonly (readonly [number, number])[]) =>
     pastEvidence((at) =>
-      spans.some(([from, to]) => at >= from && at <= to) ? { verdict: "Breach" as const } : {},
+      spans.some(([from, to]) => at >= from && at <= to) ? { verdict: "Breach" as const, level: 0.15 } : {},
     );
   const ago = (hours: number, minutes = 5) =>
     [START - hours * HOUR, START - hours * HOUR + minutes * MINUTE] as const;
@@ -167,12 +210,24 @@ describe("what was there before", () => {
       "after",
     ],
     [
+      "again and again, but not nearly as bad",
+      {
+        past: pastEvidence((at) => ({
+          verdict: at >= ONSET || (at < START && at % HOUR < 10 * MINUTE) ? "Breach" : "Ok",
+          level: at >= ONSET ? 0.6 : 0.12,
+        })),
+      },
+      "Likely",
+      "after",
+    ],
+    [
       "a week ago at this time",
       {
         past: pastEvidence(undefined, {
           lastWeek: [0, 1, 2].map((i) => ({
             at: ONSET - 168 * HOUR + i * MINUTE,
             verdict: "Breach" as const,
+            level: 0.15,
           })),
         }),
       },
@@ -190,6 +245,13 @@ describe("what was there before", () => {
   ])("traffic of %d requests where 600 were ordinary", (requests, verdict, words) => {
     const found = verdictWith({ past: pastEvidence((at) => (at >= ONSET ? { requests } : {})) });
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
+  });
+
+  it("does not blame traffic for what failed from its first request on", () => {
+    const past = pastEvidence((at) => (at >= ONSET ? { requests: 1_860 } : {}));
+    expect(verdictWith({ past, pods: podEvidence([NEW, NEW]) }).verdict).toBe("Likely");
+    const well = { ...NEW, from: -300, share: (at: number) => Math.max(0, (at - 30) / 400) };
+    expect(verdictWith({ past, pods: podEvidence([well, well]) }).verdict).toBe("Unknown");
   });
 
   it("does not call traffic a surge that it has seen healthy too rarely", () => {
@@ -241,13 +303,21 @@ describe("other workloads", () => {
       "several",
       scope(20, 0, -30, 15, 45),
       "Unknown",
-      "4 other workloads began to breach at the same time (app=w0; app=w1; app=w2, …)",
+      "4 other workloads began to breach at the same time (app=w0; app=w1; app=w2; …)",
     ],
     ["several, but long ago", scope(20, -300, -300), "Likely", "after"],
     ["several, but not together", scope(20, -200, 100, 90), "Likely", "after"],
   ])("%s", (_, evidence, verdict, words) => {
     const found = verdictWith(evidence);
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
+  });
+
+  it("are suspicious even alone when the release had been well, unless they are many", () => {
+    const leak = { ...NEW, from: -300, share: (at: number) => Math.max(0, (at - 30) / 400) };
+    const pods = podEvidence([leak, leak]);
+    expect(verdictWith({ pods, ...scope(4, 0) }).verdict).toBe("Unknown");
+    expect(verdictWith({ pods, ...scope(40, 0) }).verdict).toBe("Likely");
+    expect(verdictWith({ pods: podEvidence([NEW, NEW]), ...scope(4, 0) }).verdict).toBe("Likely");
   });
 
   it("do not outweigh a proof", () => {
@@ -281,12 +351,25 @@ describe("two releases close together", () => {
     });
   });
 
+  it("waits for what the live one does about it", () => {
+    const change = { previous: [six], onset: START - MINUTE, healthyAt: START - MINUTE - 15_000 };
+    expect(verdictWith({}, { ...change, now: START + 2 * MINUTE })).toMatchObject({
+      verdict: "Unknown",
+      finding: "it is not known yet whether revision 7, which came later, mends it",
+    });
+    const six_ = { hash: "h6", from: -90, to: 210, share: BAD };
+    const mended = podEvidence([six_, six_, { ...NEW, share: GOOD }]);
+    expect(verdictWith({ pods: mended }, change).verdict).toBe("Unknown");
+    const unseen = podEvidence([six_, six_, { ...NEW, total: 5 }]);
+    expect(verdictWith({ pods: unseen }, change).verdict).toBe("Unknown");
+  });
+
   it("blames the earlier one when its pods are as bad, although the breach was seen later", () => {
     const lives = [NEW, NEW, { ...OLD, share: BAD }, { ...OLD, share: BAD }];
     const found = verdictWith({ pods: podEvidence(lives) }, { previous: [six] });
     expect(found).toMatchObject({ verdict: "Likely", cause: six });
-    // Known good, its pods would have been the proof that something else broke.
-    expect(verdictWith({ pods: podEvidence(lives) }).verdict).toBe("Unlikely");
+    // Known good, its pods show that something else broke.
+    expect(verdictWith({ pods: podEvidence(lives) }).verdict).toBe("Unknown");
   });
 
   it("blames the live one when the earlier one is well", () => {

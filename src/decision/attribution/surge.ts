@@ -10,6 +10,8 @@ export interface Surge {
 
 /** Below this factor it is an ordinary day's growth. */
 const FAR_ABOVE = 1.5;
+/** Above this factor it is more than the ups and downs of some minutes. */
+const MORE = 1.3;
 /** Fewer healthy samples do not know what traffic is ordinary. */
 const ENOUGH_SAMPLES = 30;
 
@@ -44,5 +46,5 @@ export function carriedBefore(
   const older = healthy.filter(({ at }) => at < before);
   const own = healthy.filter(({ at }) => at >= startedAt && at < onset);
   const now = highestOf(samples.filter(({ at }) => at >= onset));
-  return own.length > 0 && now > highestOf(own) && now <= highestOf(older);
+  return own.length > 0 && now >= MORE * highestOf(own) && now <= highestOf(older);
 }

@@ -37,7 +37,14 @@ export interface PodLife {
 }
 
 export function podEvidence(lives: readonly PodLife[], change: Partial<PodEvidence> = {}): PodEvidence {
-  return { limit: 0.1, breachFrom: ONSET - MINUTE, pods: lives.map(podCounts), ...change };
+  return {
+    limit: 0.1,
+    breachFrom: ONSET - MINUTE,
+    until: BASE.now,
+    stepMs: STEP,
+    pods: lives.map(podCounts),
+    ...change,
+  };
 }
 
 function podCounts({ pod, hash, from, to, total = 500, share }: PodLife, index: number): PodCounts {
@@ -56,7 +63,13 @@ export function pastEvidence(
   const samples: PastSample[] = [];
   for (let time = BASE.now - 25 * HOUR; time <= BASE.now; time += MINUTE) {
     const isBreach = time >= ONSET;
-    samples.push({ at: time, verdict: isBreach ? "Breach" : "Ok", requests: 600, ...at(time) });
+    samples.push({
+      at: time,
+      verdict: isBreach ? "Breach" : "Ok",
+      level: isBreach ? 0.2 : 0,
+      requests: 600,
+      ...at(time),
+    });
   }
   return { forMs: 2 * MINUTE, stepMs: MINUTE, samples, lastWeek: [], ...change };
 }
