@@ -124,7 +124,15 @@ function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInp
     now,
   });
   const signal = part === WHOLE ? row.signal : `${row.signal} of ${part}`;
-  const sentence = breachSentence({ ...row, ...run, signal, value: sample.value, onset, release });
+  const sentence = breachSentence({
+    ...row,
+    ...run,
+    signal,
+    value: sample.value,
+    onset,
+    release,
+    attribution,
+  });
   const finding: Finding = { plan: plan.name, row, part, value: sample.value, onset, attribution, sentence };
   const guardInput: GuardInput = { ...input, evaluation, onset, attribution, plan, intent: "Rollback" };
   switch (row.action) {

@@ -36,6 +36,23 @@ describe("breachSentence", () => {
       },
       "ready 2 < 3 for 12s since 14:03:20",
     ],
+    [
+      {
+        ...facts,
+        attribution: { finding: "new pods 23% vs old pods 0.2%: caused by revision 8" },
+      },
+      "error-rate 31.2% > 10% for 12s since 14:03:20, 22s after revision 8 started; new pods 23% vs old pods 0.2%: caused by revision 8",
+    ],
+    [
+      {
+        ...facts,
+        attribution: {
+          cause: { revision: 7, startedAt: AT - 60_000 },
+          finding: "likely caused by revision 7, which revision 8 did not mend",
+        },
+      },
+      "error-rate 31.2% > 10% for 12s since 14:03:20, 1m after revision 7 started; likely caused by revision 7, which revision 8 did not mend",
+    ],
   ] as const)("%#", (input, text) => {
     expect(breachSentence(input)).toBe(text);
   });

@@ -12,10 +12,27 @@ export interface BreachFacts {
   readonly lastBreachAt: number;
   /** First breach since the last Ok verdict: earlier than `since` when the data had a gap. */
   readonly onset: number;
-  readonly release: { readonly revision: number; readonly startedAt?: number | undefined } | undefined;
+  readonly release: StartedRelease | undefined;
+  /** What was found out about the cause, if it was looked for. */
+  readonly attribution?: CauseFacts | undefined;
 }
 
-/** E.g. `error-rate 31.2% > 10% for 12s since 14:03:20, 22s after revision 8 started`. Clock times are UTC. */
+interface StartedRelease {
+  readonly revision: number;
+  readonly startedAt?: number | undefined;
+}
+
+interface CauseFacts {
+  /** The release that did it, when it is not the live one. */
+  readonly cause?: StartedRelease | undefined;
+  /** What the evidence says, without the times. */
+  readonly finding?: string | undefined;
+}
+
+/**
+ * E.g. `error-rate 12.4% > 10% for 2m10s since 14:03:20, 1m35s after revision 7 started; new pods 23% vs old pods 0.2%:
+ * caused by revision 7`. Clock times are UTC.
+ */
 export function breachSentence(facts: BreachFacts): string {
   const sign = facts.comparison === "above" ? ">" : "<";
   const level = `${facts.signal} ${formatValue(facts.value, facts.unit)} ${sign} ${formatValue(facts.threshold, facts.unit)}`;
@@ -29,10 +46,12 @@ export function breachSentence(facts: BreachFacts): string {
     facts.onset < facts.since
       ? ` (first seen at ${clockTime(facts.onset, now)}, before a gap in the data)`
       : "";
-  return `${level} ${time}${gap}${againstStart(facts)}`;
+  const finding = facts.attribution?.finding;
+  return `${level} ${time}${gap}${againstStart(facts)}${finding === undefined ? "" : `; ${finding}`}`;
 }
 
-function againstStart({ release, onset }: BreachFacts): string {
+function againstStart({ attribution, onset, ...facts }: BreachFacts): string {
+  const release = attribution?.cause ?? facts.release;
   if (release?.startedAt === undefined) {
     return "";
   }

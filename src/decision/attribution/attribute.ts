@@ -1,12 +1,18 @@
 import type { Release } from "../release.ts";
 import { clockTime, formatSpan } from "../sentence.ts";
+import { candidatesOf, type Candidate } from "./candidates.ts";
 import type { Evidence } from "./evidence.ts";
+import { judge, type Opinion } from "./rules.ts";
 
 export interface Attribution {
   /** Caused: proven beside the release before it. Likely: nothing known speaks against it. */
   readonly verdict: "Caused" | "Likely" | "Unlikely" | "Unknown";
   /** One sentence for people. */
   readonly reason: string;
+  /** The release that the verdict speaks of, when it is not the live one: the live one did not mend it. */
+  readonly cause?: Release | undefined;
+  /** The part of the reason that comes from evidence, for a sentence that has told the times already. */
+  readonly finding?: string | undefined;
 }
 
 export interface AttributionInput {
@@ -26,11 +32,12 @@ export interface AttributionInput {
 }
 
 /**
- * Did the live release do it? By time alone: Likely needs a known start not older than the lookback, an onset not
- * before it, and a healthy verdict shortly before it or after it. What cannot be known is Unknown, never Likely.
+ * Did the last release do it? Time comes first: a release with a known start, not older than the lookback, with the
+ * onset after it and health shortly before it. What is left is judged by the evidence: votes for the release, vetoes
+ * against it (after Gandalf, NSDI 2020). What cannot be known is Unknown, never Likely.
  */
 export function attribute(input: AttributionInput): Attribution {
-  const { release, onset, healthyAt, now, evidence } = input;
+  const { release, previous = [], onset, healthyAt, lookbackMs, toleratedGapMs, now, evidence } = input;
   if (release === undefined) {
     return unknown("the live release is not known");
   }
@@ -39,34 +46,61 @@ export function attribute(input: AttributionInput): Attribution {
   if (startedAt === undefined) {
     return unknown(`the start of ${name} was not seen`);
   }
-  if (onset < startedAt) {
-    return unlikely(
-      `the breach began at ${clockTime(onset, now)}, ${formatSpan(startedAt - onset)} before ${name} started: investigate other causes`,
-    );
-  }
-  const age = now - startedAt;
-  if (age > input.lookbackMs) {
-    return unlikely(
-      `${name} started ${formatSpan(age)} ago, longer than the lookback of ${formatSpan(input.lookbackMs)}: investigate other causes`,
-    );
+  const candidates = candidatesOf({ ...release, startedAt }, previous, onset, now - lookbackMs);
+  const [first] = candidates;
+  if (first === undefined) {
+    return onset < startedAt ? beforeTheRelease(onset, startedAt, name, now) : tooOld(startedAt, input, name);
   }
   if (healthyAt === undefined) {
     return unknown(
       `the breach was there when measuring began at ${clockTime(onset, now)}, its beginning is not known`,
     );
   }
-  if (startedAt - healthyAt > input.toleratedGapMs) {
+  if (first.startedAt - healthyAt > toleratedGapMs) {
     return unknown(
-      `nothing was measured between ${clockTime(healthyAt, now)} and the start of ${name} at ${clockTime(startedAt, now)}: the breach may be older`,
+      `nothing was measured between ${clockTime(healthyAt, now)} and the start of revision ${first.revision} at ${clockTime(first.startedAt, now)}: the breach may be older`,
     );
   }
-  if (evidence?.failed !== undefined) {
-    return unknown(`the evidence could not be read: ${evidence.failed}`);
-  }
+  const opinion = judge({
+    candidates,
+    live: { ...release, startedAt },
+    evidence: evidence ?? {},
+    onset,
+    now,
+  });
+  return worded(opinion, release, onset, now);
+}
+
+function worded(
+  { verdict, cause, finding }: Opinion,
+  live: Release,
+  onset: number,
+  now: number,
+): Attribution {
+  const isLive = cause.revision === live.revision && cause.replicaSetUid === live.replicaSetUid;
+  const time = `the breach began at ${clockTime(onset, now)}, ${againstStart(onset, cause)}`;
   return {
-    verdict: "Likely",
-    reason: `the breach began at ${clockTime(onset, now)}, ${formatSpan(onset - startedAt)} after ${name} started`,
+    verdict,
+    reason: finding === undefined ? time : `${time}; ${finding}`,
+    ...(isLive ? {} : { cause }),
+    ...(finding === undefined ? {} : { finding }),
   };
+}
+
+function againstStart(onset: number, cause: Candidate): string {
+  return `${formatSpan(onset - cause.startedAt)} after revision ${cause.revision} started`;
+}
+
+function beforeTheRelease(onset: number, startedAt: number, name: string, now: number): Attribution {
+  return unlikely(
+    `the breach began at ${clockTime(onset, now)}, ${formatSpan(startedAt - onset)} before ${name} started: investigate other causes`,
+  );
+}
+
+function tooOld(startedAt: number, { now, lookbackMs }: AttributionInput, name: string): Attribution {
+  return unlikely(
+    `${name} started ${formatSpan(now - startedAt)} ago, longer than the lookback of ${formatSpan(lookbackMs)}: investigate other causes`,
+  );
 }
 
 function unknown(reason: string): Attribution {

@@ -1,5 +1,6 @@
 import type { Release } from "../release.ts";
 import type { Row } from "../row.ts";
+import type { Verdict } from "../sample.ts";
 
 /** What is asked of a signal's source when one of its rows fires. Times in ms since the epoch. */
 export interface EvidenceQuestion {
@@ -21,7 +22,80 @@ export interface EvidenceQuestion {
 export interface Evidence {
   /** Why something that should be known could not be read: nothing may then be concluded from its absence. */
   readonly failed?: string | undefined;
+  readonly pods?: PodEvidence | undefined;
+  readonly past?: PastEvidence | undefined;
+  readonly scope?: ScopeEvidence | undefined;
 }
 
 /** Of a source that can tell nothing: time alone decides. */
 export const NO_EVIDENCE: Evidence = {};
+
+/** The requests that each pod answered, interval by interval. */
+export interface PodEvidence {
+  /** The row breaches when more than this share of the requests is bad. */
+  readonly limit: number;
+  /** Bad means slower than this, in seconds; absent where bad means failed. */
+  readonly slowerThan?: number | undefined;
+  /** What the first breach was measured on began here. */
+  readonly breachFrom: number;
+  /** The last instant that was asked for. */
+  readonly until: number;
+  /** Length of an interval, ms. */
+  readonly stepMs: number;
+  readonly pods: readonly PodCounts[];
+}
+
+export interface PodCounts {
+  readonly pod: string;
+  /** The pod-template-hash in its name. */
+  readonly hash: string;
+  /** Oldest first; the same instants for all pods, those without a request left out. */
+  readonly intervals: readonly Interval[];
+}
+
+/** Requests between the instant before and this one. */
+export interface Interval extends Counts {
+  readonly at: number;
+}
+
+export interface Counts {
+  readonly bad: number;
+  readonly total: number;
+}
+
+/** The same signal and row earlier: about a day until now, and around the same time a week ago. */
+export interface PastEvidence {
+  readonly forMs: number;
+  /** Distance of two samples. */
+  readonly stepMs: number;
+  /** Oldest first, until now. */
+  readonly samples: readonly PastSample[];
+  readonly lastWeek: readonly PastSample[];
+}
+
+export interface PastSample {
+  readonly at: number;
+  readonly verdict: Verdict;
+  /** The higher, the worse; absent without a value. */
+  readonly level?: number | undefined;
+  /** Seen in the sample's window. */
+  readonly requests?: number | undefined;
+}
+
+/** The same row applied to the other workloads that the signal's metrics speak of. */
+export interface ScopeEvidence {
+  /** How many other workloads have enough traffic to be judged. */
+  readonly others: number;
+  /** The first instant that was asked for, some time before the onset. */
+  readonly from: number;
+  /** Breaches that begin no further apart than this began together. */
+  readonly togetherMs: number;
+  readonly breaching: readonly BreachingWorkload[];
+}
+
+export interface BreachingWorkload {
+  /** For people. */
+  readonly name: string;
+  /** Its first breach from `from` on. */
+  readonly since: number;
+}

@@ -1,0 +1,47 @@
+import type { Interval } from "./evidence.ts";
+import { ENOUGH_REQUESTS, shareOf, sumOf } from "./pods.ts";
+
+/** How a group of pods came to be as bad as it is. Lengths in ms. */
+export interface Course {
+  /** First instant of the unbroken bad stretch that reaches until now. */
+  readonly badSince: number;
+  /** How long it was well before; 0 when it was never seen well. */
+  readonly healthyMs: number;
+  /** From a quarter to three quarters of what it is now; undefined when it was never seen well. */
+  readonly riseMs: number | undefined;
+}
+
+/** Intervals that say how bad it is now. */
+const NOW = 4;
+
+/** Undefined when it is not bad now. `limit`: half of it is bad already. */
+export function courseOf(intervals: readonly Interval[], limit: number): Course | undefined {
+  const isBad = (interval: Interval): boolean => shareOf(interval) > limit / 2;
+  const lastGood = intervals.findLastIndex((interval) => !isBad(interval));
+  const first = intervals[lastGood + 1];
+  if (first === undefined) return undefined;
+  const now = shareOf(sumOf(intervals.slice(Math.max(lastGood + 1, intervals.length - NOW))));
+  const high = intervals.findIndex((interval, i) => i > lastGood && shareOf(interval) >= 0.75 * now);
+  const low = intervals.findLastIndex((interval, i) => i < high && shareOf(interval) <= 0.25 * now);
+  const [from, to] = [intervals[low], intervals[high]];
+  const well = wellUntil(intervals, lastGood, isBad);
+  return {
+    badSince: first.at,
+    healthyMs: sumOf(well).total < ENOUGH_REQUESTS ? 0 : lengthOf(well),
+    riseMs: from === undefined || to === undefined ? undefined : to.at - from.at,
+  };
+}
+
+/** The stretch without a bad interval that ends at `last`. */
+function wellUntil(
+  intervals: readonly Interval[],
+  last: number,
+  isBad: (interval: Interval) => boolean,
+): readonly Interval[] {
+  const before = intervals.findLastIndex((interval, i) => i < last && isBad(interval));
+  return intervals.slice(before + 1, last + 1);
+}
+
+function lengthOf(intervals: readonly Interval[]): number {
+  return (intervals.at(-1)?.at ?? 0) - (intervals[0]?.at ?? 0);
+}
