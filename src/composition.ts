@@ -111,6 +111,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
         hooks: metrics.queueHooks("request"),
         onError: onError("request"),
         onKillSwitch: killSwitch.onChange,
+        onApprovals: metrics.approvalsWaiting,
       },
       signal,
     );

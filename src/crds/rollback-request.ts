@@ -303,6 +303,7 @@ export const RollbackRequestStatus = z
         planned: time(
           "When the plan was made; of a request that waits for approval, the first one.",
         ).optional(),
+        replanned: time("When the plan of a request that waits for approval last changed.").optional(),
         approved: time("When the operator saw the approval.").optional(),
         applied: time("When the change was stored.").optional(),
         completed: time("When the old version was complete.").optional(),

@@ -24,6 +24,8 @@ export interface Metrics {
   decision(fact: { readonly action: string; readonly verdict: string }): void;
   sample(state: string): void;
   policies(counts: ReadonlyMap<string, number>): void;
+  /** Requests that wait for a person. */
+  approvalsWaiting(count: number): void;
   detection(seconds: number): void;
   recovery(seconds: number): void;
   prometheusQuery(fact: { readonly server: string; readonly result: string; readonly seconds: number }): void;
@@ -90,6 +92,11 @@ export function createMetrics(): Metrics {
     labelNames: ["state"],
     registers,
   });
+  const approvals = new Gauge({
+    name: "rollback_approvals_waiting",
+    help: "RollbackRequests that wait for approval.",
+    registers,
+  });
   const detection = new Histogram({
     name: "rollback_detection_seconds",
     help: "From the first breach that fires a row to the decision, without the row's own `for`.",
@@ -145,6 +152,7 @@ export function createMetrics(): Metrics {
     decision: (fact) => decisions.inc(fact),
     sample: (state) => samples.inc({ state }),
     policies: (counts) => counts.forEach((count, state) => policies.set({ state }, count)),
+    approvalsWaiting: (count) => approvals.set(count),
     detection: (seconds) => detection.observe(seconds),
     recovery: (seconds) => recovery.observe(seconds),
     prometheusQuery: ({ seconds, ...labels }) => prometheus.observe(labels, seconds),

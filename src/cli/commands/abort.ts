@@ -1,3 +1,4 @@
+import { ANNOTATIONS } from "../../controllers/request/phase.ts";
 import { mergePatch } from "../../kube/patch.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -5,8 +6,6 @@ import { CliError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject } from "../output/objects.ts";
 import { hasEnded, requestPath } from "../request/wording.ts";
-
-const ABORT_ANNOTATION = "rollback.llm-research-lab.io/abort";
 
 /** Asks the operator to stop before its next write. */
 export async function abort({ session, output, format }: CommandContext, name: string): Promise<ExitCode> {
@@ -16,7 +15,7 @@ export async function abort({ session, output, format }: CommandContext, name: s
   if (hasEnded(current)) {
     throw new CliError(`${name} has ended already (${current.status?.phase}): there is nothing to abort`);
   }
-  const patch = mergePatch({ metadata: { annotations: { [ABORT_ANNOTATION]: "true" } } });
+  const patch = mergePatch({ metadata: { annotations: { [ANNOTATIONS.abort]: "true" } } });
   const patched = await client.patch(ROLLBACK_REQUESTS, key, patch, { signal, idempotent: true });
   if (isForPrograms(format)) await printObject(output, format, patched, requestPath(name));
   else {

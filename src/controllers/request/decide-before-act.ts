@@ -1,4 +1,6 @@
 import { formatDuration } from "../../crds/duration.ts";
+import { approvalOf, endOfWaiting, waitOn } from "./approval.ts";
+import { decidedOn, ledgerOf } from "./ledgers.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
 import { stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
@@ -13,14 +15,19 @@ const PLANNING_LIMIT_MS = 60_000;
 
 /** Until the first announcement: nothing was changed, whatever the end. */
 export function decideBeforeAct(situation: Situation, now: number): Decision {
-  const { request, resolution, twin, plan, lock } = situation;
+  const { request, resolution, twin, plan, lock, killSwitch } = situation;
   if (twin !== undefined) return replay(twin);
   if (resolution.kind === "Refused") return refuse(resolution.reason, resolution.message);
+  const over = endOfWaiting(request, now) ?? overtaken(situation);
+  if (over !== undefined) return over;
   const stopped = stopMessage(situation);
-  if (stopped !== undefined) return refuse("KillSwitch", stopped);
+  // Waiting is no act: only a switch that is known to be on ends it.
+  const mayWait = request.spec.approval === "Required" && killSwitch.kind === "Unreadable";
+  if (stopped !== undefined && !mayWait) return refuse("KillSwitch", stopped);
   if (plan === undefined) return { kind: "Plan" };
   switch (plan.kind) {
     case "Pending":
+      if (request.status?.phase === "AwaitingApproval") return waitOn(request, plan.pollAfterMs);
       return isPlanningTooLong(request, now)
         ? refuse("Stuck", `${plan.message}, for longer than ${formatDuration(PLANNING_LIMIT_MS)}`)
         : wait("Planning", "Planning", plan.message, plan.pollAfterMs);
@@ -35,14 +42,38 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   }
   if (request.spec.dryRun)
     return finish("Succeeded", "DryRun", `nothing was changed: ${planSentence(plan.plan)}`);
+  const approval = approvalOf(request, plan.plan, now);
+  if (approval.kind === "Missing") return approval.decision;
+  const approved = approval.kind === "Given" ? approval.approved : undefined;
+  if (stopped !== undefined) return { ...wait("Pending", "KillSwitch", stopped, LOCK_POLL_MS), approved };
   if (lock === undefined) return { kind: "TakeLock" };
-  if (lock.kind === "Busy") return waitForTurn(lock);
-  return { kind: "Announce", plan: plan.plan };
+  if (lock.kind === "Busy") return { ...waitForTurn(lock), approved };
+  return { kind: "Announce", plan: plan.plan, approved };
 }
 
-function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind: "Busy" }>): Decision {
+function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind: "Busy" }>) {
   const message = `waits for RollbackRequest ${namespace}/${name} on the same target`;
   return wait("Pending", "TargetBusy", message, LOCK_POLL_MS);
+}
+
+/** The operator asked first, and has decided since that it must not wait for an answer. */
+function overtaken({ request, resolution, ledgers, automatic }: Situation): Decision | undefined {
+  if (automatic?.action !== "Propose" || resolution.kind === "Refused") return undefined;
+  const entries = ledgerOf(ledgers, decidedOn(resolution))?.automatic ?? [];
+  const own = entries.findIndex((entry) => entry.request === request.metadata.name);
+  const later = entries
+    .slice(own + 1)
+    .find(
+      ({ action, plan, trigger }) =>
+        action !== "Propose" && plan === automatic.plan && trigger.policy === automatic.trigger.policy,
+    );
+  if (later === undefined) return undefined;
+  const row = later.trigger.row === undefined ? "" : `, since row ${later.trigger.row} fired`;
+  return finish(
+    "Superseded",
+    "Superseded",
+    `RollbackRequest ${later.request} does without approval what this one asked for${row}; nothing was changed by this request`,
+  );
 }
 
 /** A request that waited for its turn was planned before: its age says nothing of the workload's controller. */

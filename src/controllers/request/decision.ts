@@ -11,13 +11,31 @@ export interface Ending {
   readonly verified?: { readonly status: "True" | "False" | "Unknown"; readonly reason: string };
 }
 
+/** Condition Approved. */
+export interface ApprovedFact {
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Since when a request waits for its approval, and since when with the plan as it is; ms since the epoch. */
+export interface Waiting {
+  readonly since: number;
+  readonly shownAt: number;
+}
+
 /** The one next thing to do. Acting code has no opinions: all of them are here. */
 export type Decision =
   | { readonly kind: "Rest" }
   | { readonly kind: "CleanUp" }
   | { readonly kind: "Plan" }
   | { readonly kind: "TakeLock" }
-  | { readonly kind: "Announce"; readonly plan: RequestPlan }
+  | {
+      readonly kind: "Announce";
+      readonly plan: RequestPlan;
+      /** Where an approval was needed. */
+      readonly approved?: ApprovedFact | undefined;
+    }
   /** Plan the open step again, since the ones before it took their time. */
   | { readonly kind: "Replan" }
   /** Announce the open step. */
@@ -34,10 +52,13 @@ export type Decision =
   | { readonly kind: "Verify" }
   | {
       readonly kind: "Wait";
-      readonly phase: Extract<Phase, "Pending" | "Planning" | "Applying" | "Verifying">;
+      readonly phase: Extract<Phase, "Pending" | "Planning" | "AwaitingApproval" | "Applying" | "Verifying">;
       readonly reason: string;
       readonly message: string;
       readonly afterMs: number;
+      readonly waiting?: Waiting | undefined;
+      /** Where an approval is needed and its state is known. */
+      readonly approved?: ApprovedFact | undefined;
     }
   | { readonly kind: "Finish"; readonly ending: Ending };
 
@@ -55,6 +76,6 @@ export function wait(
   reason: string,
   message: string,
   afterMs: number,
-): Decision {
+): Extract<Decision, { kind: "Wait" }> {
   return { kind: "Wait", phase, reason, message, afterMs };
 }

@@ -40,7 +40,7 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
   const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
   await changeLedgers(
     ports,
-    resolution,
+    situation,
     (ledger) =>
       recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
     signal,
@@ -111,7 +111,7 @@ function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
 
 function report(ports: RequestPorts, { request, automatic }: Situation, ending: Ending): void {
   ports.record({
-    type: ending.phase === "Succeeded" ? "Normal" : "Warning",
+    type: ending.phase === "Succeeded" || ending.phase === "Denied" ? "Normal" : "Warning",
     reason: eventReason(ending),
     action: "Rollback",
     note: ending.message,
@@ -153,8 +153,17 @@ function finishedSteps({ metadata, status }: RollbackRequest): readonly Finished
 function eventReason({ phase, reason, verified, message }: Ending): string {
   if (verified?.status === "True") return "Verified";
   if (reason === "VerificationFailed") return "VerificationFailed";
-  if (phase === "Aborted") return "Aborted";
-  if (phase === "Succeeded") return reason;
+  switch (phase) {
+    case "Succeeded":
+      return reason;
+    case "Aborted":
+    case "Denied":
+    case "Expired":
+    case "Superseded":
+      return phase;
+    case "Failed":
+      break;
+  }
   return message.startsWith("refused") ? "Refused" : "StepFailed";
 }
 

@@ -3,12 +3,27 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { byHash, changeLedger, readLedger, targetHash, type LedgerChange } from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { Resolution } from "./resolve.ts";
-import type { Ledgers } from "./situation.ts";
+import type { Ledgers, Situation } from "./situation.ts";
 
 /** Everything that the steps write; of a refused request only what is known. */
 export function targetsOf(resolution: Resolution): readonly TargetKey[] {
   if (resolution.kind === "Resolved") return resolution.steps.flatMap(({ targets }) => targets);
   return resolution.target === undefined ? [] : [resolution.target];
+}
+
+/** The target of the policy that a request belongs to: its ledger holds the decision that made an automatic one. */
+export function decidedOn(resolution: Resolution): TargetKey | undefined {
+  if (resolution.kind === "Refused") return resolution.target;
+  const { policyTarget, target } = resolution;
+  if (policyTarget === undefined) return target;
+  const { kind, name } = policyTarget;
+  return { group: "apps", kind, namespace: target.namespace, name };
+}
+
+/** Everything whose ledgers tell about the request. */
+export function ledgerTargets(resolution: Resolution): readonly TargetKey[] {
+  const decided = decidedOn(resolution);
+  return [...targetsOf(resolution), ...(decided === undefined ? [] : [decided])];
 }
 
 export function ledgerOf(ledgers: Ledgers, target: TargetKey | undefined): RollbackLedgerSpec | undefined {
@@ -29,15 +44,19 @@ export async function readLedgers(
   return new Map(await Promise.all(entries));
 }
 
-/** Makes one change to the ledgers of all targets. Throws KubeError; safe to repeat. */
+/**
+ * Makes one change to the ledgers of all targets, and to that of the decision which made the request. Returns all
+ * ledgers as they are known now. Throws KubeError; safe to repeat.
+ */
 export async function changeLedgers(
   ports: Pick<RequestPorts, "client">,
-  resolution: Resolution,
+  { resolution, automatic, ledgers }: Pick<Situation, "resolution" | "automatic" | "ledgers">,
   change: LedgerChange,
   signal: AbortSignal,
 ): Promise<Ledgers> {
-  const entries = [...byHash(targetsOf(resolution))].map(
+  const targets = automatic === undefined ? targetsOf(resolution) : ledgerTargets(resolution);
+  const entries = [...byHash(targets)].map(
     async ([hash, target]) => [hash, await changeLedger(ports.client, target, change, signal)] as const,
   );
-  return new Map(await Promise.all(entries));
+  return new Map([...ledgers, ...(await Promise.all(entries))]);
 }

@@ -1,7 +1,7 @@
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
-import { ledgerOf, readLedgers, targetsOf } from "./ledgers.ts";
+import { decidedOn, ledgerOf, ledgerTargets, readLedgers } from "./ledgers.ts";
 import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolveSteps, writtenSteps } from "./resolve-steps.ts";
@@ -32,19 +32,19 @@ export async function observe(
   const { defaultExecutor, actions } = ports;
   const resolution = resolve({ request, policy, defaultExecutor, actions });
   const { target } = resolution;
-  const ledgers = await readLedgers(ports, targetsOf(resolution), early, signal);
-  const ledger = ledgerOf(ledgers, target);
+  const ledgers = await readLedgers(ports, ledgerTargets(resolution), early, signal);
+  const decided = ledgerOf(ledgers, decidedOn(resolution));
   // A finished request repeats nothing any more.
   const twin = isFinished(request) ? undefined : twinOf(request, resolution, ledgers);
   return {
     request,
     resolution,
     ledgers,
-    automatic: ledger?.automatic.find((entry) => isRequestOf(entry, request)),
+    automatic: decided?.automatic.find((entry) => isRequestOf(entry, request)),
     twin:
       twin === undefined || target === undefined
         ? undefined
-        : await followTwin(ports.client, twin, target, ledger, signal),
+        : await followTwin(ports.client, twin, target, ledgerOf(ledgers, target), signal),
     killSwitch: ports.killSwitch(),
     plan: undefined,
     lock: undefined,

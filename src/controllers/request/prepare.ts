@@ -6,12 +6,13 @@ import { writeStatus } from "../../kube/status-writer.ts";
 import { bindAutomatic } from "../ledger/automatic.ts";
 import { recordExecuted } from "../ledger/changes.ts";
 import { openStep } from "./journal.ts";
-import { changeLedgers, readLedgers, targetsOf } from "./ledgers.ts";
+import { changeLedgers, ledgerTargets, readLedgers, targetsOf } from "./ledgers.ts";
 import { FINALIZER } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import { writeRunning, type ResolvedSituation } from "./running.ts";
-import type { RequestPlan, Situation } from "./situation.ts";
+import type { Decision } from "./decision.ts";
+import type { Situation } from "./situation.ts";
 import { announcedFacts, beganStep, runningStatus, stepFacts, type Activity } from "./status.ts";
 import { planSentence, stepPrefix, stepSentence } from "./wording.ts";
 
@@ -22,11 +23,16 @@ export async function takeLock(
   signal: AbortSignal,
 ): Promise<Situation> {
   const { namespace = "", name, uid } = situation.request.metadata;
-  const targets = targetsOf(situation.resolution);
-  const lock = await ports.locks.takeAll(targets, { namespace, name, uid }, ports.clock.now(), signal);
+  const { resolution } = situation;
+  const lock = await ports.locks.takeAll(
+    targetsOf(resolution),
+    { namespace, name, uid },
+    ports.clock.now(),
+    signal,
+  );
   if (lock.kind === "Busy") return { ...situation, lock };
   // Whoever had a lock before us may have recorded a rollback since we looked: then our plan would undo it.
-  const ledgers = await readLedgers(ports, targets, new Map(), signal);
+  const ledgers = await readLedgers(ports, ledgerTargets(resolution), new Map(), signal);
   return isDeepStrictEqual(ledgers, situation.ledgers)
     ? { ...situation, lock }
     : { ...situation, lock, ledgers, plan: undefined };
@@ -39,7 +45,7 @@ export async function takeLock(
 export async function announce(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  plan: RequestPlan,
+  { plan, approved }: Extract<Decision, { kind: "Announce" }>,
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request, resolution, automatic } = situation;
@@ -57,7 +63,7 @@ export async function announce(
     withFinalizer(ports, request, signal),
     changeLedgers(
       ports,
-      resolution,
+      situation,
       (before) => bindAutomatic(recordExecuted(before, entry), automatic, uid),
       signal,
     ),
@@ -66,6 +72,7 @@ export async function announce(
     phase: "Applying",
     reason: "Applying",
     message: `rolling back ${planSentence(plan)}`,
+    approved,
   };
   const status = runningStatus(finalized, announcedFacts(situation, now), activity, now);
   const announced = await writeStatus(ports.client, ROLLBACK_REQUESTS, finalized, status, { signal });

@@ -1,6 +1,7 @@
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
+import { awaitApproval } from "./await-approval.ts";
 import { advance } from "./advance.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
@@ -61,13 +62,9 @@ async function perform(
     case "Finish":
       await finish(ports, situation, decision.ending, signal);
       return { result: { done: true } };
-    case "Wait": {
-      // From the moment a request waits, what it was accepted with must not change any more.
-      const waitsForItsTurn = decision.phase === "Pending" || decision.phase === "Planning";
-      const facts = waitsForItsTurn ? acceptedFacts(situation, ports.clock.now()) : {};
-      await writeRunning(ports, situation, facts, decision, signal);
+    case "Wait":
+      await rest(ports, situation, decision, signal);
       return { result: { afterMs: decision.afterMs } };
-    }
     case "Plan":
     case "TakeLock":
     case "Announce":
@@ -81,6 +78,26 @@ async function perform(
     case "CompleteStep":
     case "Verify":
       return { situation: await performStep(ports, resolved(situation), decision, signal) };
+  }
+}
+
+/** From the moment a request waits, what it was accepted with must not change any more. */
+async function rest(
+  ports: RequestPorts,
+  situation: Situation,
+  decision: Extract<Decision, { kind: "Wait" }>,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (decision.phase) {
+    case "AwaitingApproval":
+      return awaitApproval(ports, situation, decision, signal);
+    case "Pending":
+    case "Planning":
+      await writeRunning(ports, situation, acceptedFacts(situation, ports.clock.now()), decision, signal);
+      return;
+    case "Applying":
+    case "Verifying":
+      await writeRunning(ports, situation, {}, decision, signal);
   }
 }
 
@@ -98,7 +115,7 @@ function performStep(
     case "TakeLock":
       return takeLock(ports, situation, signal);
     case "Announce":
-      return announce(ports, situation, decision.plan, signal);
+      return announce(ports, situation, decision, signal);
     case "Replan":
       return replan(ports, situation, signal);
     case "BeginStep":

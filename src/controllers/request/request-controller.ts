@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Random } from "../../kube/clock.ts";
 import { runController, type WorkerCount } from "../../kube/controller.ts";
 import { keyOf, type KubeObject } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import type { Store } from "../../kube/store.ts";
+import type { Store, StoreChange } from "../../kube/store.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
-import { isFinished } from "./phase.ts";
+import { isFinished, isWaitingForApproval } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
 import { reconcileRequest } from "./reconcile.ts";
 
@@ -17,6 +18,18 @@ export function requestTargets({ metadata, status }: RollbackRequest): readonly 
     ...(status?.plan?.steps ?? []).map(({ object }) => object),
   ]);
   return [...objects].map((object) => `${metadata.namespace}/${object}`);
+}
+
+/** What the message of a plan may hang on; the rest of a status only says how the rollout goes. */
+function planMayDiffer(change: StoreChange<KubeObject>): boolean {
+  if (change.type !== "updated") return true;
+  const [now, before] = [change.object, change.previous].map((object) => {
+    const { generation, labels, annotations, ownerReferences } = object.metadata;
+    const { status } = object as { readonly status?: { readonly observedGeneration?: number } };
+    return { generation, labels, annotations, ownerReferences, observed: status?.observedGeneration };
+  });
+  // Of kinds that are kept as bare identities nothing tells.
+  return now?.generation === undefined || !isDeepStrictEqual(now, before);
 }
 
 /** Requests are few, and somebody waits for each: an API server that comes back is noticed within this time. */
@@ -40,6 +53,8 @@ export interface RequestControllerOptions {
   readonly onError: (key: string, error: unknown, retries: number) => void;
   /** Called when the kill switch moves; returns how to stop listening. */
   readonly onKillSwitch: (listener: () => void) => () => void;
+  /** How many requests wait for a person, after each change. */
+  readonly onApprovals: (waiting: number) => void;
 }
 
 /** Carries every RollbackRequest to its end, until the signal aborts. */
@@ -51,10 +66,16 @@ export async function runRequestController(
   const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 50, maxMs: MAX_BACKOFF_MS } });
 
   /** Running requests on a target: woken by changes of the target and by the end of the one before them. */
-  function wakeTarget(target: string): void {
+  function wakeTarget(target: string, mayDiffer = true): void {
     for (const request of requests.byIndex(BY_TARGET, target)) {
-      if (!isFinished(request)) queue.add(keyOf(request), { priority: priorities.urgent });
+      // A workload that crashes again and again must not have the plan of a waiting request made each time.
+      if (isFinished(request) || (!mayDiffer && isWaitingForApproval(request))) continue;
+      queue.add(keyOf(request), { priority: priorities.urgent });
     }
+  }
+
+  function countApprovals(): void {
+    options.onApprovals(requests.list().filter(isWaitingForApproval).length);
   }
 
   const stops = [
@@ -64,18 +85,21 @@ export async function runRequestController(
         queue.add(keyOf(change.object), { priority: initial ? priorities.normal : priorities.urgent });
       }
       if (change.type === "deleted" || isFinished(change.object))
-        requestTargets(change.object).forEach(wakeTarget);
+        requestTargets(change.object).forEach((target) => wakeTarget(target));
+      countApprovals();
     }),
     ...workloads.map(({ kind, store }) =>
-      store.onChange(({ object: { metadata } }) =>
-        wakeTarget(`${metadata.namespace}/${kind}/${metadata.name}`),
-      ),
+      store.onChange((change) => {
+        const { namespace, name } = change.object.metadata;
+        wakeTarget(`${namespace}/${kind}/${name}`, planMayDiffer(change));
+      }),
     ),
     options.onKillSwitch(() => {
       for (const request of requests.list()) if (!isFinished(request)) queue.add(keyOf(request));
     }),
   ];
   for (const request of requests.list()) queue.add(keyOf(request));
+  countApprovals();
   try {
     await runController({
       queue,

@@ -8,7 +8,7 @@ import {
   type Condition as FullCondition,
 } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import type { Ending } from "./decision.ts";
+import type { ApprovedFact, Ending } from "./decision.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
 
@@ -17,6 +17,8 @@ export interface Activity {
   readonly phase: NonNullable<RollbackRequestStatus["phase"]>;
   readonly reason: string;
   readonly message: string;
+  /** Condition Approved, where it is news. */
+  readonly approved?: ApprovedFact | undefined;
 }
 
 /** What the schema allows; the API server refuses the whole status for one text that is too long. */
@@ -35,15 +37,17 @@ export function runningStatus(
   activity: Activity,
   now: number,
 ): RollbackRequestStatus {
-  const { reason, message } = activity;
+  const { reason, message, approved } = activity;
   const conditions = edit(request, now)
     .set("Ready", "Unknown", reason, message)
     .set("Reconciling", "True", reason, message)
     .keep("Verified", "Unknown", "NotChecked", "nothing was verified yet")
     .remove("Stalled");
+  if (approved !== undefined) conditions.set("Approved", approved.status, approved.reason, approved.message);
   return {
     ...request.status,
     ...facts,
+    ...approvedTime(request, facts, approved, now),
     observedGeneration: request.status?.observedGeneration ?? -1,
     phase: activity.phase,
     conditions: conditions.list(),
@@ -64,6 +68,9 @@ export function finalStatus(
     .set("Ready", ok ? "True" : "False", reason, message);
   if (ok) editor.remove("Stalled");
   else editor.set("Stalled", "True", reason, message);
+  // An answer that was not given will not be given any more.
+  if (editor.status("Approved") === "Unknown" || phase === "Denied" || phase === "Expired")
+    editor.set("Approved", "False", reason, message);
   if (verified === undefined) editor.set("Verified", "Unknown", "NotChecked", "nothing was verified");
   else editor.set("Verified", verified.status, verified.reason, message);
   return {
@@ -73,6 +80,21 @@ export function finalStatus(
     phase,
     conditions: editor.list(),
   };
+}
+
+/** When the approval that stands was first seen. */
+function approvedTime(
+  { status }: RollbackRequest,
+  facts: Facts,
+  approved: ApprovedFact | undefined,
+  now: number,
+): Pick<Facts, "timeline"> {
+  if (approved === undefined) return {};
+  const { approved: _, ...others } = { ...status?.timeline, ...facts.timeline };
+  if (approved.status !== "True") return { timeline: others };
+  const known = status?.conditions?.find(({ type }) => type === "Approved")?.status === "True";
+  const at = known ? status?.timeline?.approved : undefined;
+  return { timeline: { ...others, approved: at ?? new Date(now).toISOString() } };
 }
 
 /** The facts of a planned request that is about to act: its first step with anything to do is under way. */
@@ -96,7 +118,8 @@ export function announcedFacts(situation: Situation, now: number): Facts {
     ...accepted,
     progress: progressOf(steps),
     steps,
-    timeline: { ...accepted.timeline, planned: at },
+    // Of a request that waited for its approval the first plan counts.
+    timeline: { ...accepted.timeline, planned: accepted.timeline?.planned ?? at },
   };
 }
 
@@ -221,6 +244,7 @@ function edit(request: RollbackRequest, now: number) {
         ? editor
         : editor.set(type, status, reason, message);
     },
+    status: (type: string) => list.find((condition) => condition.type === type)?.status,
     remove(type: string) {
       list = removeCondition(list, type);
       return editor;

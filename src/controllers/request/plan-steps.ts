@@ -1,0 +1,113 @@
+import type { EarlierSteps, PlanContext, PlanResult } from "../../actions/action.ts";
+import { digestOf } from "../../actions/digest.ts";
+import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import { cutText } from "../../kube/conditions.ts";
+import { ledgerOf } from "./ledgers.ts";
+import type { RequestPorts } from "./ports.ts";
+import type { ResolvedStep } from "./resolve-steps.ts";
+import type { Ledgers, RequestPlan } from "./situation.ts";
+
+/** What the schema allows for the reason why a step has nothing to do. */
+const LONGEST_IDLE = 1_024;
+
+/** What plans are made through. */
+export type PlanPorts = Pick<RequestPorts, "client" | "clock">;
+
+/** What a plan is made of, whether somebody has asked for it or not. */
+export interface PlanSubject {
+  /** Who is to act. */
+  readonly account: { readonly namespace: string; readonly name: string };
+  readonly steps: readonly ResolvedStep[];
+  readonly ledgers: Ledgers;
+  /** The plan as it was accepted: another state than it began with is not planned for. */
+  readonly accepted: readonly PlannedStep[];
+  readonly expectedPodTemplateHash: string | undefined;
+  readonly allowedImages: readonly string[];
+  readonly automatic: boolean;
+}
+
+/** One after the other where they touch the same object, since a later step starts where an earlier one ends. */
+export async function planSteps(
+  ports: PlanPorts,
+  subject: PlanSubject,
+  signal: AbortSignal,
+): Promise<PlanResult<RequestPlan>> {
+  const { steps } = subject;
+  const planned: PlannedStep[] = [];
+  const idle: string[] = [];
+  for (const [index, step] of steps.entries()) {
+    const { action } = step;
+    const ends = planned.filter(({ object }) => object === action.object).map(({ to }) => to);
+    const earlier = together(ends, false);
+    const seen = await action.plan(contextFor(ports, subject, index, earlier, signal));
+    const result = steps.length === 1 ? seen : completeOrRefused(seen);
+    if (result.kind === "Planned") planned.push(result.plan);
+    else if (result.kind === "NothingToDo") {
+      planned.push(idleStep(step, result));
+      idle.push(result.message);
+    } else return named(result, step, steps.length);
+  }
+  if (idle.length === planned.length) return { kind: "NothingToDo", message: idle.join("; ") };
+  const [only] = planned;
+  const digest =
+    planned.length === 1 && only !== undefined ? only.digest : digestOf(planned.map((each) => each.digest));
+  return { kind: "Planned", plan: { digest, steps: planned } };
+}
+
+export function contextFor(
+  ports: PlanPorts,
+  subject: PlanSubject,
+  index: number,
+  earlier: EarlierSteps | undefined,
+  signal: AbortSignal,
+): PlanContext {
+  const { account, steps, ledgers, accepted, expectedPodTemplateHash, allowedImages, automatic } = subject;
+  const firstRollback = steps.findIndex(({ action }) => action.makesRelease);
+  return {
+    executor: ports.client.as(account),
+    executorName: account.name,
+    namespace: account.namespace,
+    ledger: ledgerOf(ledgers, steps[index]?.targets[0]),
+    from: accepted[index]?.from,
+    earlier,
+    expectedPodTemplateHash: index === firstRollback ? expectedPodTemplateHash : undefined,
+    allowedImages,
+    automatic,
+    now: ports.clock.now(),
+    signal,
+  };
+}
+
+export function together(ends: readonly (StepEnd | undefined)[], done: boolean): EarlierSteps | undefined {
+  return ends.length === 0 ? undefined : { end: Object.assign({}, ...ends) as StepEnd, done };
+}
+
+/** Other steps rely on this one: what is half-way where it should be does not count as done. */
+export function completeOrRefused<Plan>(result: PlanResult<Plan>): PlanResult<Plan> {
+  if (result.kind !== "NothingToDo" || result.incomplete === undefined) return result;
+  return {
+    kind: "Refused",
+    reason: "Incomplete",
+    message: `${result.message}, but that is not complete: ${result.incomplete}; mend it first, the other steps rely on it`,
+  };
+}
+
+function idleStep(
+  { action }: ResolvedStep,
+  { message, live }: Extract<PlanResult<never>, { kind: "NothingToDo" }>,
+): PlannedStep {
+  const { name, kind, object } = action;
+  const nothingToDo = cutText(message, LONGEST_IDLE);
+  const digest = digestOf({ action: kind, object, nothingToDo: true });
+  const to = live === undefined ? {} : { to: live };
+  return { name, digest, action: kind, object, nothingToDo, ...to, changes: [], warnings: [] };
+}
+
+/** Says which step it is, where there are several. */
+function named<Result extends { readonly message: string }>(
+  result: Result,
+  step: ResolvedStep,
+  steps: number,
+): Result {
+  return steps === 1 ? result : { ...result, message: `step ${step.action.name}: ${result.message}` };
+}
