@@ -133,7 +133,10 @@ export async function startPolicyLab(options: PolicyLabOptions): Promise<PolicyL
   });
   const configOf = (config: PartialSpec) => {
     const list = Object.keys(servers).map(serverEntry);
-    const merged = { prometheus: { servers: list }, ...options.config, ...config };
+    const changed = { ...options.config, ...config };
+    // The services of a lab are broken together, which would look like a shared dependency.
+    const limits = { sharedBreachTargets: 0, ...(changed["limits"] as PartialSpec | undefined) };
+    const merged = { prometheus: { servers: list }, ...changed, limits };
     // JSON is YAML's flow style; the election's line is a block of its own.
     return `${"leaderElection" in merged ? "" : FAST_ELECTION}${blockOf(JSON.stringify(merged))}`;
   };

@@ -174,7 +174,7 @@ async function planAnswer(
   plan: string,
   signal: AbortSignal,
 ): Promise<ReadinessAnswer | undefined> {
-  return plan === compiled.plans[0]?.name ? readiness : askReadiness(ports, policy, ledger, signal);
+  return plan === compiled.plans[0]?.name ? readiness : askReadiness(ports, policy, ledger, plan, signal);
 }
 
 /** The plan is made anew at every tick while its row fires: it shows what would happen now. */

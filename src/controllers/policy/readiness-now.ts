@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { linkAbort } from "../../kube/abort.ts";
 import { errorMessage } from "../../kube/errors.ts";
+import { planNames } from "../../decision/default-matrix.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Deployment } from "../../kube/well-known.ts";
 import { viewLedger } from "./ledger-view.ts";
@@ -49,7 +50,8 @@ export async function readinessNow(
   const now = ports.clock.now();
   const firing = wouldRollBack(runtime);
   if (readiness !== undefined && isCurrent(readiness, question, firing, now)) return readiness;
-  const answer = await askReadiness(ports, policy, ledger, signal).catch(
+  const [plan] = planNames(policy.spec.plans);
+  const answer = await askReadiness(ports, policy, ledger, plan, signal).catch(
     (error: unknown): ReadinessAnswer => {
       if (signal.aborted) throw error;
       const message = `no plan could be made: ${errorMessage(error)}`;

@@ -3,8 +3,9 @@ import type { PlanResult } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
-import { endText } from "../request/wording.ts";
-import { checkExecutor } from "../request/executor.ts";
+import { endText, planSentence } from "../request/wording.ts";
+import { planOf } from "../request/plan-of-policy.ts";
+import type { RequestPlan } from "../request/situation.ts";
 import type { PolicyPorts } from "./ports.ts";
 
 /** Would a rollback work right now, to what, and if not why not. */
@@ -14,6 +15,8 @@ export interface RollbackReadiness {
   readonly message: string;
   /** `revision 6`, for a column. */
   readonly target: string | undefined;
+  /** Of the plan that was made. */
+  readonly digest?: string;
   /** What it was asked about; another question makes it stale. */
   readonly question: string;
   /** When it was asked, ms since the epoch. */
@@ -25,10 +28,7 @@ export interface RollbackReadiness {
 }
 
 /** An answer before it is known how often it was given. */
-export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target"> & {
-  /** Of the plan that was made. */
-  readonly digest?: string;
-};
+export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target" | "digest">;
 
 /** A good answer holds until something changes, or this long. */
 const GOOD_FOR_MS = 3_600_000;
@@ -77,56 +77,47 @@ export function countReadiness(
   return { ...answer, ...asked, refusals };
 }
 
-/** Makes the very plan that an automatic rollback would make, dry run included. Throws KubeError. */
+/** Makes the very plan that an automatic request by this plan of the policy would make, dry run included. Throws KubeError. */
 export async function askReadiness(
   ports: PolicyPorts,
   policy: RollbackPolicy,
   ledger: RollbackLedgerSpec | undefined,
+  plan: string,
   signal: AbortSignal,
 ): Promise<ReadinessAnswer> {
-  const { serviceAccountName, target } = policy.spec;
-  if (serviceAccountName === undefined) {
+  if (policy.spec.serviceAccountName === undefined) {
     const message =
       "the policy may not act: set spec.serviceAccountName to a ServiceAccount of its namespace";
     return { ready: false, reason: "ExecutorNotSet", message, target: undefined };
   }
-  const namespace = policy.metadata.namespace ?? "";
-  const account = { namespace, name: serviceAccountName };
-  const spec = { kind: target.kind, name: target.name, to: { strategy: "LastKnownGood" } } as const;
-  const step = ports.actions.bind("application", { workload: spec });
-  const able = await checkExecutor(ports.client, account, step.rights, signal);
-  if (able.kind === "Refused") return answerOf(able);
-  const plan = await step.plan({
-    executor: ports.client.as(account),
-    executorName: serviceAccountName,
-    namespace,
-    ledger,
-    from: undefined,
-    earlier: undefined,
-    expectedPodTemplateHash: undefined,
-    allowedImages: [],
-    automatic: true,
-    now: ports.clock.now(),
-    signal,
-  });
-  return answerOf(plan);
+  return answerOf(await planOf(ports, policy, plan, ledger, signal), policy);
 }
 
-function answerOf(plan: PlanResult<PlannedStep>): ReadinessAnswer {
-  switch (plan.kind) {
-    case "Planned":
-      return {
-        ready: true,
-        reason: "Planned",
-        message: [`would go back to ${endText(plan.plan.to ?? {})}`, ...plan.plan.warnings].join("; "),
-        target: `revision ${plan.plan.to?.revision}`,
-      };
+function answerOf(result: PlanResult<RequestPlan>, { spec }: RollbackPolicy): ReadinessAnswer {
+  switch (result.kind) {
+    case "Planned": {
+      const { digest, steps } = result.plan;
+      const [only] = steps;
+      const what =
+        steps.length === 1 && only?.action === "workload"
+          ? `would go back to ${endText(only.to ?? {})}`
+          : `would do: ${planSentence(result.plan)}`;
+      const warnings = steps.flatMap((step) => step.warnings);
+      const message = [what, ...warnings].join("; ");
+      return { ready: true, reason: "Planned", message, target: targetOf(steps, spec), digest };
+    }
     case "Refused":
-      return { ready: false, reason: plan.reason, message: plan.message, target: undefined };
+      return { ready: false, reason: result.reason, message: result.message, target: undefined };
     case "NothingToDo":
-      return { ready: false, reason: "NothingToDo", message: plan.message, target: undefined };
+      return { ready: false, reason: "NothingToDo", message: result.message, target: undefined };
     case "Superseded":
     case "Pending":
-      return { ready: false, reason: "Reconciling", message: plan.message, target: undefined };
+      return { ready: false, reason: "Reconciling", message: result.message, target: undefined };
   }
+}
+
+/** Where the plan takes the policy's own workload, for a column. */
+function targetOf(steps: readonly PlannedStep[], { target }: RollbackPolicy["spec"]): string | undefined {
+  const revision = steps.find(({ object }) => object === `${target.kind}/${target.name}`)?.to?.revision;
+  return revision === undefined ? undefined : `revision ${revision}`;
 }

@@ -101,8 +101,14 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     deployments,
     replicaSets,
     actions: {
-      bind: () => ({
+      bind: (name: string, { workload }: { workload: { name: string } }) => ({
+        name,
+        kind: "workload",
+        object: `Deployment/${workload.name}`,
         rights: [],
+        lockKeys: (namespace: string) => [
+          { group: "apps", kind: "Deployment", namespace, name: workload.name },
+        ],
         plan: async () => {
           await hooks.planning();
           return { kind: "Planned", plan: { to, warnings: [] } };
