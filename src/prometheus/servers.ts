@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Dispatcher } from "undici";
 import { parseDuration } from "../crds/duration.ts";
-import type { Sample } from "../decision/sample.ts";
-import type { MonotonicClock } from "./breaker.ts";
-import { PrometheusClient, type OnQuery } from "./client.ts";
+import type { Reading } from "../decision/sample.ts";
+import { PrometheusClient, type OnQuery, type ServerClock } from "./client.ts";
 import { Sampler } from "./sampler.ts";
+import { Seats } from "./seats.ts";
 import { serverFromConfig, type PrometheusServer, type ServerConfig } from "./server.ts";
 import { buildSignalQuery, FRESH_SCRAPES, type SignalSpec } from "./signal-query.ts";
 
@@ -19,8 +19,10 @@ type AdminServer = ServerConfig & { readonly minimumInterval: number };
 
 /** The admin's servers by name. */
 export class PrometheusServers {
+  /** Of policies whose signals are asked for together. */
+  readonly seats = new Seats();
   readonly #dispatcher: Dispatcher;
-  readonly #clock: MonotonicClock;
+  readonly #clock: ServerClock;
   readonly #onQuery: OnQuery | undefined;
   readonly #listeners = new Set<() => void>();
   #entries: ReadonlyMap<string, ServerEntry & { readonly config: AdminServer }> = new Map();
@@ -28,7 +30,7 @@ export class PrometheusServers {
   constructor(
     configs: readonly AdminServer[],
     dispatcher: Dispatcher,
-    clock: MonotonicClock,
+    clock: ServerClock,
     onQuery?: OnQuery,
   ) {
     this.#dispatcher = dispatcher;
@@ -75,13 +77,13 @@ export class PrometheusServers {
     return [...this.#entries.keys()];
   }
 
-  /** One sample of a signal at an instant (ms since the epoch); a signal that cannot be asked is an Error sample. */
+  /** One reading of a signal at an instant (ms since the epoch); a signal that cannot be asked is an Error sample. */
   async sampleOnce(
     spec: SignalSpec & { readonly prometheus: { readonly server: string } },
     namespace: string,
     atMs: number,
     signal: AbortSignal,
-  ): Promise<Sample> {
+  ): Promise<Reading> {
     const entry = this.get(spec.prometheus.server);
     if (entry === undefined) return { kind: "Error", detail: this.unknownServer(spec.prometheus.server) };
     const query = buildSignalQuery(spec, entry.server, namespace);

@@ -3,7 +3,7 @@ import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { RollbackPolicy } from "../kube/rollback-kinds.ts";
 import type { PrometheusServers } from "../prometheus/servers.ts";
 import { buildSignalQuery } from "../prometheus/signal-query.ts";
-import { prometheusSource } from "./prometheus-source.ts";
+import { prometheusSource, type TakeSeat } from "./prometheus-source.ts";
 import type { SignalSource } from "./source.ts";
 
 /** What the sources of a policy's signals are made of. */
@@ -29,8 +29,9 @@ export function openSource(signal: PolicySignal, context: SignalContext): Opened
 
 function openPrometheus(
   signal: PolicySignal & { readonly prometheus: NonNullable<PolicySignal["prometheus"]> },
-  { policy, servers }: SignalContext,
+  context: SignalContext,
 ): OpenedSource {
+  const { policy, servers } = context;
   const { name, prometheus } = signal;
   const entry = servers.get(prometheus.server);
   if (entry === undefined) return refused(`signal ${name}: ${servers.unknownServer(prometheus.server)}`);
@@ -45,7 +46,14 @@ function openPrometheus(
   if (built.kind === "Refused") problems.push(built.message);
   return built.kind === "Refused" || problems.length > 0
     ? { kind: "Refused", problems }
-    : { kind: "Opened", source: prometheusSource(built.value, entry.sampler) };
+    : { kind: "Opened", source: prometheusSource(built.value, entry.sampler, seatOf(context)) };
+}
+
+/** The signals of one policy sit in one row, so that all of them are read at the same instants. */
+function seatOf({ policy: { metadata, spec }, servers }: SignalContext): TakeSeat {
+  const intervalMs = parseDuration(spec.interval);
+  const owner = `${metadata.namespace}/${metadata.name} ${intervalMs}`;
+  return (kind) => servers.seats.take(owner, `${kind} ${intervalMs}`);
 }
 
 function refused(problem: string): OpenedSource {

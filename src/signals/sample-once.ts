@@ -1,12 +1,12 @@
 import type { PolicySignal } from "../crds/rollback-policy.ts";
-import type { Sample } from "../decision/sample.ts";
+import type { Reading } from "../decision/sample.ts";
 import type { PrometheusServers } from "../prometheus/servers.ts";
 
-/** Signals as checks after a rollback measure them: single samples, without a policy's runtime. */
+/** Signals as checks after a rollback measure them: single readings, without a policy's runtime. */
 export function singleSamples(servers: PrometheusServers) {
   return {
     /** At an instant, ms since the epoch. A signal that cannot be asked is an Error sample. */
-    async sample(signal: PolicySignal, namespace: string, at: number, abort: AbortSignal): Promise<Sample> {
+    async sample(signal: PolicySignal, namespace: string, at: number, abort: AbortSignal): Promise<Reading> {
       const { prometheus } = signal;
       return prometheus === undefined
         ? { kind: "Error", detail: `signal ${signal.name} is not measured after a rollback` }
