@@ -95,7 +95,8 @@ export function classifyFree(query: FreeQuery, value: Elements, freshness: Eleme
   return splitReading(new Map(parts), "the first by name");
 }
 
-function classifyFreeValue(
+/** The value of a free query beside the timestamp, in seconds, of the newest sample behind it. */
+export function classifyFreeValue(
   query: Pick<FreeQuery, "freshWithinMs" | "scale">,
   value: Elements,
   newest: number | undefined,

@@ -91,8 +91,7 @@ export class PrometheusClient implements PrometheusApi, RulesApi {
   }
 
   async rules(signal: AbortSignal): Promise<Answer<readonly AlertingRule[]>> {
-    const read = (body: unknown) => readAlertingRules(body);
-    return await this.#call({ path: "/api/v1/rules?type=alert" }, signal, read);
+    return await this.#call({ path: "/api/v1/rules?type=alert" }, signal, readAlertingRules);
   }
 
   async #call<T>(call: Call, signal: AbortSignal, read: Reader<T>): Promise<Answer<T>> {
@@ -120,7 +119,10 @@ export class PrometheusClient implements PrometheusApi, RulesApi {
     const result = answer.kind === "Ok" ? "Ok" : answer.error.kind;
     const seconds = (this.#clock.monotonic() - began) / 1_000;
     this.#onQuery({ server: this.server.name, result, seconds });
-    if (answer.kind === "Failed" && isOutage(answer.error)) {
+    if (answer.kind === "Failed" && call.form === undefined && answer.error.kind === "HttpError") {
+      // Not every server has this part of the API, which says nothing about its queries.
+      this.#breaker.abandoned();
+    } else if (answer.kind === "Failed" && isOutage(answer.error)) {
       this.#lastFailure = answer.error;
       this.#breaker.failed();
     } else {

@@ -14,7 +14,7 @@ import { targetKey } from "./targets.ts";
 export type PastAnswer = Answer<ReadonlyMap<string, readonly TimedSample[]>>;
 
 /** Prometheus refuses a range of more than 11,000 points per series. */
-export const MAX_STEPS = 10_000;
+const MAX_STEPS = 10_000;
 /** Points of one answer, which stays far below 8 MiB and bounds what is in memory at once. */
 const MAX_POINTS = 60_000;
 /** Series of one target for which room is left where label values have a verdict each. */
@@ -90,13 +90,13 @@ export class PastReader {
   /** In as many questions as the server allows points. */
   async #ask(
     queries: readonly FormQuery[],
-    { start, end, step }: Range,
+    range: Range,
     signal: AbortSignal,
   ): Promise<Answer<readonly Roles<Series>[]>> {
     const form = queries[0]?.form;
     const pieces: Roles<Series>[] = [];
-    for (let from = start; form !== undefined && from <= end; from += MAX_STEPS * step) {
-      const piece = { start: from, end: Math.min(end, from + (MAX_STEPS - 1) * step), step };
+    if (form === undefined) return { kind: "Ok", value: pieces };
+    for (const piece of piecesOf(range)) {
       const answer = await this.#breadth.ask(
         queries.map(({ target }) => target),
         (terms) => askRange(this.#context.api, form, terms, piece, signal),
@@ -198,6 +198,15 @@ function byInstant(series: readonly Series[]): ReadonlyMap<number, readonly Elem
     }
   }
   return instants;
+}
+
+/** A range in pieces that the server allows, without a seam. */
+export function piecesOf({ start, end, step }: Range): readonly Range[] {
+  const pieces: Range[] = [];
+  for (let from = start; from <= end; from += MAX_STEPS * step) {
+    pieces.push({ start: from, end: Math.min(end, from + (MAX_STEPS - 1) * step), step });
+  }
+  return pieces;
 }
 
 function stepsOf({ start, end, step }: Range): number {

@@ -6,7 +6,7 @@ import type { PrometheusApi } from "./client.ts";
 import { errorSample } from "./error-sample.ts";
 import { Gate } from "./gate.ts";
 import type { GroupContext } from "./group-context.ts";
-import { addReading, alongSteps, MAX_STEPS, type PastAnswer } from "./past-reader.ts";
+import { addReading, alongSteps, piecesOf, type PastAnswer } from "./past-reader.ts";
 import { Proofs } from "./proofs.ts";
 import type { Range } from "./roles.ts";
 import { SignalGroup, type Membership } from "./signal-group.ts";
@@ -98,18 +98,14 @@ export class Sampler {
     return classifyFree(query, value.value, freshness.value, atMs);
   }
 
-  async #rangeOfFree(
-    query: FreeQuery,
-    { start, end, step }: Range,
-    signal: AbortSignal,
-  ): Promise<PastAnswer> {
+  async #rangeOfFree(query: FreeQuery, range: Range, signal: AbortSignal): Promise<PastAnswer> {
     const { api } = this.#context;
     const parts = new Map<string, TimedSample[]>();
-    for (let from = start; from <= end; from += MAX_STEPS * step) {
-      const piece = { start: from, end: Math.min(end, from + (MAX_STEPS - 1) * step), step };
+    for (const piece of piecesOf(range)) {
+      const { start, end, step } = piece;
       const [value, freshness] = await Promise.all([
-        api.range(query.value, piece.start, piece.end, step, signal),
-        api.range(query.freshness, piece.start, piece.end, step, signal),
+        api.range(query.value, start, end, step, signal),
+        api.range(query.freshness, start, end, step, signal),
       ]);
       if (value.kind === "Failed") return value;
       if (freshness.kind === "Failed") return freshness;

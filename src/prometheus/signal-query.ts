@@ -18,7 +18,7 @@ import {
   type Parsed,
   type Selector,
 } from "./selector.ts";
-import type { PrometheusServer } from "./server.ts";
+import { forcedMatchers, type PrometheusServer } from "./server.ts";
 
 /** A signal of a policy as this folder reads it: durations as text, exactly one of ratio, quantile, query. */
 export interface SignalSpec {
@@ -132,14 +132,9 @@ function buildSource(spec: SignalSpec, server: PrometheusServer, namespace: stri
   const { ratio, quantile, query, match = {} } = spec.prometheus;
   const scale = spec.unit === "milliseconds" ? 0.001 : 1;
   const common = { signal: spec.name, unit: unitOf(spec), scale, by: [] };
-  const forced = server.namespaceLabel === undefined ? {} : { [server.namespaceLabel]: namespace };
-  const conflict = Object.keys(forced).find((label) => label in match && match[label] !== forced[label]);
-  if (conflict !== undefined) {
-    return refused(
-      `match.${conflict} must be "${namespace}": server "${server.name}" limits policies to their namespace`,
-    );
-  }
-  const matchers: Matchers = { ...match, ...forced };
+  const forced = forcedMatchers("match", match, server, namespace);
+  if (forced.kind === "Refused") return forced;
+  const matchers = forced.value;
   if (ratio !== undefined) {
     return buildRatio(common, ratio, spec.prometheus.minimumRequests, matchers, server);
   }

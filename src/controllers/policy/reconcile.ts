@@ -218,9 +218,10 @@ function runtimeOf(
   const generation = policy.metadata.generation ?? 1;
   const before = known?.uid === policy.metadata.uid ? known : undefined;
   // Another client of a server means another configuration of it: made queries do not fit it any more.
-  const samplers = policy.spec.signals.map(({ prometheus }) =>
-    prometheus === undefined ? undefined : ports.servers.get(prometheus.server)?.sampler,
-  );
+  const samplers = policy.spec.signals.map(({ prometheus, alert }) => {
+    const server = (prometheus ?? alert)?.server;
+    return server === undefined ? undefined : ports.servers.get(server)?.sampler;
+  });
   const isSame = before?.samplers.every((sampler, index) => sampler === samplers[index]);
   if (before?.generation === generation && isSame === true) return before;
   // Before the new ones open: the policy may take its own seat again.
