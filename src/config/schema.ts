@@ -30,6 +30,8 @@ const PrometheusServer = z.strictObject({
     .string()
     .regex(/^([a-zA-Z_][a-zA-Z0-9_]*)?$/)
     .default("namespace"),
+  /** False refuses free queries of policies. */
+  allowQuery: z.boolean().default(true),
   bearerTokenFile: z.string().optional(),
   headers: z.record(z.string(), z.string()).default({}),
 });

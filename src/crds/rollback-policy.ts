@@ -3,7 +3,6 @@ import type { KindDefinition } from "./kind.ts";
 import {
   atomicList,
   cel,
-  decimal,
   dnsLabel,
   duration,
   limitedDuration,
@@ -17,85 +16,16 @@ import { HAS_A_CHANGING_STEP, steps } from "./steps.ts";
 import { Guards } from "./policy-guards.ts";
 import { MatrixRow } from "./policy-matrix.ts";
 import { RollbackPolicyStatus } from "./policy-status.ts";
+import { AlertSignal } from "./alert-signal.ts";
 import { PodSignal } from "./pod-signal.ts";
+import { PrometheusSource } from "./prometheus-signal.ts";
 import { Verification } from "./verification.ts";
 import { VulnerabilitySignal } from "./vulnerability-signal.ts";
-
-const selector = (description: string) => text(description, 4096).min(1);
 
 export const AllowedImages = z
   .array(text("An image reference, exactly as a pod template has it.", 512).min(1))
   .max(100)
   .meta(meta("Images that a request may pin although the target's history does not have them.", atomicList));
-
-function rateWindow() {
-  return limitedDuration("Range of `rate()`; at least four scrape intervals of the server.", "1s", "24h");
-}
-
-export const PrometheusSource = z
-  .object({
-    server: dnsLabel("Name of a server in the operator's own configuration; never a URL.").default("default"),
-    match: z
-      .record(z.string().max(253), z.string().max(1024))
-      .optional()
-      .meta(
-        meta("Labels that identify the target; added to every selector of `ratio` and `quantile`.", {
-          maxProperties: 16,
-        }),
-      ),
-    ratio: z
-      .object({
-        bad: selector("Vector selector of the counter of failed requests."),
-        total: selector("Vector selector of the counter of all requests."),
-        window: rateWindow(),
-      })
-      .optional()
-      .meta(meta("Share of failed requests, 0 to 1.")),
-    quantile: z
-      .object({
-        quantile: decimal('The quantile, between 0 and 1, such as "0.95".', {
-          rule: "double(self) > 0.0 && double(self) < 1.0",
-          message: "must be greater than 0 and less than 1",
-        }),
-        histogram: selector("Name or selector of a classic histogram, without `_bucket`.").regex(
-          // The grammar of metric names, then matchers in braces.
-          /^\s*[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[\s\S]*\}\s*)?$/,
-        ),
-        window: rateWindow(),
-      })
-      .optional()
-      .meta(meta("Quantile of a histogram.")),
-    query: selector("Any PromQL that gives exactly one value.").optional(),
-    freshness: selector("For `query`: vector selector whose newest sample must be fresh.").optional(),
-    minimumRequests: z
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .default(50)
-      .meta(meta("Requests per window below which a sample is InsufficientTraffic and no verdict.")),
-  })
-  .meta(
-    meta(
-      "A query to a Prometheus server of the operator's configuration.",
-      cel(
-        {
-          rule: "[has(self.ratio), has(self.quantile), has(self.query)].filter(x, x).size() == 1",
-          message: "must have exactly one of `ratio`, `quantile`, `query`",
-        },
-        {
-          rule: "!has(self.match) || self.match.all(label, label.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",
-          message:
-            "`match` must have label names of Prometheus: letters, digits and _, not beginning with a digit",
-        },
-        { rule: "!has(self.freshness) || has(self.query)", message: "`freshness` needs `query`" },
-        {
-          rule: "!has(self.match) || !has(self.query)",
-          message: "`match` is for `ratio` and `quantile`; write the labels into the query",
-        },
-      ),
-    ),
-  );
-export type PrometheusSource = z.output<typeof PrometheusSource>;
 
 export const PolicySignal = z
   .object({
@@ -111,14 +41,15 @@ export const PolicySignal = z
     prometheus: PrometheusSource.optional(),
     pods: PodSignal.optional(),
     vulnerabilityReports: VulnerabilitySignal.optional(),
+    alert: AlertSignal.optional(),
   })
   .meta(
     meta(
       "A service level that is watched.",
       cel(
         {
-          rule: "[has(self.prometheus), has(self.pods), has(self.vulnerabilityReports)].filter(x, x).size() == 1",
-          message: "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+          rule: "[has(self.prometheus), has(self.pods), has(self.vulnerabilityReports), has(self.alert)].filter(x, x).size() == 1",
+          message: "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`, `alert`",
         },
         {
           rule: "!has(self.unit) || has(self.prometheus)",

@@ -32,6 +32,8 @@ export interface SplitReading {
   readonly kind: "Split";
   /** Samples by their part, such as `route=/models`. */
   readonly parts: ReadonlyMap<string, Sample>;
+  /** Something that a person should see beside them, e.g. how many parts were left out. */
+  readonly note?: string;
 }
 
 /** The part of a reading that is one sample. */

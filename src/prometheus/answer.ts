@@ -14,7 +14,33 @@ export interface Series {
 }
 
 export type PrometheusErrorKind =
-  "Unreachable" | "Timeout" | "HttpError" | "BadData" | "Garbage" | "CircuitOpen";
+  | "Unreachable"
+  | "Timeout"
+  | "HttpError"
+  | "BadData"
+  | "TooLarge"
+  | "Partial"
+  | "Garbage"
+  | "ClockSkew"
+  | "CircuitOpen";
+
+/** Whether it lies with the question, so that asking about fewer targets may help; otherwise with the server. */
+export function liesWithQuestion({ kind }: PrometheusError): boolean {
+  switch (kind) {
+    case "BadData":
+    case "TooLarge":
+    // A server warns of its own trouble and of what it finds in the series of one target.
+    case "Partial":
+      return true;
+    case "Unreachable":
+    case "Timeout":
+    case "HttpError":
+    case "Garbage":
+    case "ClockSkew":
+    case "CircuitOpen":
+      return false;
+  }
+}
 
 export interface PrometheusError {
   readonly kind: PrometheusErrorKind;
@@ -25,14 +51,7 @@ export interface PrometheusError {
 }
 
 export type Answer<T> =
-  | { readonly kind: "Ok"; readonly value: T; readonly warnings: readonly string[] }
-  | { readonly kind: "Failed"; readonly error: PrometheusError };
-
-const Labels = z.record(z.string(), z.string());
-const PointTuple = z.tuple([z.number(), z.string()]);
-/** A native histogram stands under `histogram(s)` instead of `value(s)`: it is no number, so it reads as NaN. */
-const VectorItem = z.object({ metric: Labels, value: PointTuple.optional() });
-const MatrixItem = z.object({ metric: Labels, values: z.array(PointTuple).default([]) });
+  { readonly kind: "Ok"; readonly value: T } | { readonly kind: "Failed"; readonly error: PrometheusError };
 
 const Envelope = z.object({
   status: z.literal("success"),
@@ -44,53 +63,101 @@ const Failure = z.object({ status: z.literal("error"), errorType: z.string(), er
 
 export type Failure = z.output<typeof Failure>;
 
+/** An answer as the API gives it. `warnings` say that it may not be the whole truth. */
+export interface Read<T> {
+  readonly value: T;
+  readonly warnings: readonly string[];
+}
+
+type Labels = Readonly<Record<string, string>>;
+type Point = { readonly at: number; readonly value: number };
+
 /** What an instant query gives, or undefined when the body is not an answer of the API. A scalar is one element. */
-export function readVector(body: unknown, atMs: number): Answer<readonly Element[]> | undefined {
+export function readVector(body: unknown, atMs: number): Read<readonly Element[]> | undefined {
   const envelope = Envelope.safeParse(body);
-  if (!envelope.success) {
-    return undefined;
-  }
+  if (!envelope.success) return undefined;
   const { data, warnings } = envelope.data;
   if (data.resultType === "scalar") {
-    const point = PointTuple.safeParse(data.result);
-    return point.success
-      ? { kind: "Ok", value: [{ labels: {}, ...pointOf(point.data) }], warnings }
-      : undefined;
+    const point = readPoint(data.result);
+    return point === undefined ? undefined : { value: [{ labels: {}, ...point }], warnings };
   }
-  const items = z.array(VectorItem).safeParse(data.result);
-  if (data.resultType !== "vector" || !items.success) {
-    return undefined;
-  }
-  const value = items.data.map(({ metric, value }) => ({
-    labels: metric,
-    ...(value === undefined ? { at: atMs, value: Number.NaN } : pointOf(value)),
-  }));
-  return { kind: "Ok", value, warnings };
+  if (data.resultType !== "vector") return undefined;
+  const value = readItems(data.result, (item) => {
+    const labels = readLabels(item["metric"]);
+    // A native histogram stands under `histogram` instead of `value`: it is no number.
+    const point = item["value"] === undefined ? { at: atMs, value: Number.NaN } : readPoint(item["value"]);
+    return labels === undefined || point === undefined ? undefined : { labels, ...point };
+  });
+  return value === undefined ? undefined : { value, warnings };
 }
 
 /** What a range query gives, or undefined when the body is not an answer of the API. */
-export function readMatrix(body: unknown): Answer<readonly Series[]> | undefined {
+export function readMatrix(body: unknown): Read<readonly Series[]> | undefined {
   const envelope = Envelope.safeParse(body);
-  if (!envelope.success || envelope.data.data.resultType !== "matrix") {
-    return undefined;
+  if (!envelope.success || envelope.data.data.resultType !== "matrix") return undefined;
+  const value = readItems(envelope.data.data.result, (item) => {
+    const labels = readLabels(item["metric"]);
+    const points = item["values"] === undefined ? [] : readPoints(item["values"]);
+    return labels === undefined || points === undefined ? undefined : { labels, points };
+  });
+  return value === undefined ? undefined : { value, warnings: envelope.data.warnings };
+}
+
+// By hand from here on: one answer holds what hundreds of policies asked for.
+
+function readItems<T>(
+  list: unknown,
+  read: (item: Readonly<Record<string, unknown>>) => T | undefined,
+): readonly T[] | undefined {
+  if (!Array.isArray(list)) return undefined;
+  const items: T[] = [];
+  for (const each of list as readonly unknown[]) {
+    const item = isRecord(each) ? read(each) : undefined;
+    if (item === undefined) return undefined;
+    items.push(item);
   }
-  const items = z.array(MatrixItem).safeParse(envelope.data.data.result);
-  if (!items.success) {
-    return undefined;
+  return items;
+}
+
+function readLabels(metric: unknown): Labels | undefined {
+  return isRecord(metric) && isLabels(metric) ? metric : undefined;
+}
+
+function isLabels(metric: Readonly<Record<string, unknown>>): metric is Labels {
+  for (const label in metric) {
+    if (typeof metric[label] !== "string") return false;
   }
-  const value = items.data.map(({ metric, values }) => ({ labels: metric, points: values.map(pointOf) }));
-  return { kind: "Ok", value, warnings: envelope.data.warnings };
+  return true;
+}
+
+function readPoints(list: unknown): readonly Point[] | undefined {
+  if (!Array.isArray(list)) return undefined;
+  const points: Point[] = [];
+  for (const each of list as readonly unknown[]) {
+    const point = readPoint(each);
+    if (point === undefined) return undefined;
+    points.push(point);
+  }
+  return points;
+}
+
+/** Prometheus writes seconds and the number as text, with `NaN`, `+Inf`, `-Inf`. */
+function readPoint(pair: unknown): Point | undefined {
+  if (!Array.isArray(pair) || pair.length !== 2) return undefined;
+  const [seconds, text] = pair as readonly unknown[];
+  return typeof seconds === "number" && typeof text === "string"
+    ? { at: Math.round(seconds * 1000), value: numberOf(text) }
+    : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The error that the server itself reported, or undefined. */
 export function readFailure(body: unknown): Failure | undefined {
   const failure = Failure.safeParse(body);
   return failure.success ? failure.data : undefined;
-}
-
-/** Prometheus writes seconds and the number as text, with `NaN`, `+Inf`, `-Inf`. */
-function pointOf([seconds, text]: readonly [number, string]): { at: number; value: number } {
-  return { at: Math.round(seconds * 1000), value: numberOf(text) };
 }
 
 /** Anything that is not a number in Prometheus' writing reads as NaN. */

@@ -1,12 +1,42 @@
-import type { Sample } from "../decision/sample.ts";
+import type { Reading, Sample } from "../decision/sample.ts";
 import type { Element } from "./answer.ts";
-import type { FreeQuery, QuantileQuery, RatioQuery } from "./signal-query.ts";
+import { byPart, partName, splitReading } from "./parts.ts";
+import { SELECTOR_LABEL } from "./promql.ts";
+import type { FormQuery, FreeQuery, QuantileQuery, RatioQuery } from "./signal-query.ts";
 
-/** Answers to samples: pure, the same for one instant and for every step of a range. */
+/** Answers to readings: pure, the same for one instant and for every step of a range. */
 
 type Elements = readonly Element[];
-type Reading =
+type One =
   { readonly kind: "One"; readonly value: number } | { readonly kind: "Unknown"; readonly sample: Sample };
+
+/** What one target has in the answers to the two queries of its form. `unproven` as in `classifyRatio`. */
+export function classifyForm(
+  query: FormQuery,
+  first: Elements,
+  second: Elements,
+  unproven: string | undefined,
+): Reading {
+  // Where one part has bad series, the labels of `bad` are proved for all.
+  const doubt = first.length === 0 ? unproven : undefined;
+  const classify = (one: Elements, two: Elements) =>
+    query.kind === "ratio" ? classifyRatio(query, one, two, doubt) : classifyQuantile(query, one, two);
+  if (query.by.length === 0) return classify(first, second);
+  const parts = [...byPart(query.by, first, second)].map(
+    ([name, part]) =>
+      [name, { rank: mostOf(part.second), sample: classify(part.first, part.second) }] as const,
+  );
+  return splitReading(new Map(parts), "those with most requests");
+}
+
+/** "No bad series" has to be read as zero somewhere, which needs a proof. */
+export function needsProof(query: FormQuery, first: Elements, second: Elements): query is RatioQuery {
+  return query.kind === "ratio" && first.length === 0 && second.length > 0;
+}
+
+function mostOf(elements: Elements): number {
+  return Math.max(0, ...elements.map(({ value }) => (Number.isFinite(value) ? value : 0)));
+}
 
 /** `unproven` says what is missing before "no bad series" may be read as zero; undefined when all was seen. */
 export function classifyRatio(
@@ -48,17 +78,38 @@ export function classifyQuantile(query: QuantileQuery, value: Elements, count: E
   return quantile.kind === "Unknown" ? quantile.sample : finite(quantile.value * query.scale, requests);
 }
 
-/** `freshness` holds the timestamp, in seconds, of the newest sample behind the value. */
-export function classifyFree(query: FreeQuery, value: Elements, freshness: Elements, atMs: number): Sample {
+/** `freshness` holds timestamps, in seconds, of the newest samples behind the value. */
+export function classifyFree(query: FreeQuery, value: Elements, freshness: Elements, atMs: number): Reading {
+  if (query.by.length === 0) return classifyFreeValue(query, value, freshness[0]?.value, atMs);
+  const selectors = Object.values(Object.groupBy(freshness, ({ labels }) => labels[SELECTOR_LABEL] ?? ""));
+  const newestBySelector = selectors.map(
+    (elements = []) => new Map(elements.map((each) => [partName(query.by, each.labels), each.value])),
+  );
+  // A selector without any of these labels stands behind every part.
+  const everywhere = partName(query.by, {});
+  const parts = [...byPart(query.by, value, [])].map(([name, { first }]) => {
+    const newest = newestBySelector.flatMap((known) => known.get(name) ?? known.get(everywhere) ?? []);
+    const oldest = newest.length === 0 ? undefined : Math.min(...newest);
+    return [name, { rank: 0, sample: classifyFreeValue(query, first, oldest, atMs) }] as const;
+  });
+  return splitReading(new Map(parts), "the first by name");
+}
+
+/** The value of a free query beside the timestamp, in seconds, of the newest sample behind it. */
+export function classifyFreeValue(
+  query: Pick<FreeQuery, "freshWithinMs" | "scale">,
+  value: Elements,
+  newest: number | undefined,
+  atMs: number,
+): Sample {
   const result = readOne(value, "the query");
   if (result.kind === "Unknown") {
     return result.sample;
   }
-  const newest = freshness[0];
-  if (newest === undefined || !Number.isFinite(newest.value)) {
+  if (newest === undefined || !Number.isFinite(newest)) {
     return { kind: "Stale", detail: "the query has a value, but no series behind it has a sample" };
   }
-  const ageMs = atMs - newest.value * 1000;
+  const ageMs = atMs - newest * 1000;
   if (ageMs >= query.freshWithinMs) {
     const limit = `${query.freshWithinMs / 1000}s`;
     return {
@@ -70,7 +121,7 @@ export function classifyFree(query: FreeQuery, value: Elements, freshness: Eleme
   return finite(result.value * query.scale, undefined);
 }
 
-function readOne(elements: Elements, what: string): Reading {
+function readOne(elements: Elements, what: string): One {
   const [first, ...rest] = elements;
   if (first === undefined) {
     return { kind: "Unknown", sample: { kind: "NoData", detail: `${what} has no series` } };

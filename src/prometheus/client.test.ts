@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "undici";
-import { PrometheusClient } from "./client.ts";
+import { PrometheusClient, type ServerClock } from "./client.ts";
 import type { PrometheusServer } from "./server.ts";
 
 interface Seen {
@@ -44,7 +44,10 @@ afterEach(async () => {
   await new Promise((resolve) => http.close(resolve));
 });
 
-function client(change: Partial<PrometheusServer> = {}): PrometheusClient {
+function client(
+  change: Partial<PrometheusServer> = {},
+  clock: ServerClock = { monotonic: () => now },
+): PrometheusClient {
   const { port } = http.address() as AddressInfo;
   const server = {
     name: "main",
@@ -53,7 +56,7 @@ function client(change: Partial<PrometheusServer> = {}): PrometheusClient {
     scrapeIntervalMs: 1000,
     ...change,
   };
-  return new PrometheusClient(server, agent, { monotonic: () => now });
+  return new PrometheusClient(server, agent, clock);
 }
 
 function answer(status: number, body: unknown): void {
@@ -68,11 +71,8 @@ function success(resultType: string, result: unknown, more: object = {}): object
 }
 
 describe("a good answer", () => {
-  it("to an instant query: POST form, explicit time, warnings kept", async () => {
-    answer(
-      200,
-      success("vector", [{ metric: { a: "b" }, value: [12.5, "+Inf"] }], { warnings: ["partial"] }),
-    );
+  it("to an instant query: POST form, explicit time", async () => {
+    answer(200, success("vector", [{ metric: { a: "b" }, value: [12.5, "+Inf"] }]));
     const url = `http://user:p%40ss@127.0.0.1:${(http.address() as AddressInfo).port}/prefix/`;
     const result = await client({ url, headers: { "x-scope-orgid": "tenant" } }).instant(
       "up",
@@ -82,7 +82,6 @@ describe("a good answer", () => {
     expect(result).toEqual({
       kind: "Ok",
       value: [{ labels: { a: "b" }, at: 12_500, value: Infinity }],
-      warnings: ["partial"],
     });
     expect(seen[0]).toMatchObject({ method: "POST", url: "/prefix/api/v1/query" });
     expect(seen[0]?.headers).toMatchObject({
@@ -117,7 +116,6 @@ describe("a good answer", () => {
           ],
         },
       ],
-      warnings: [],
     });
     expect(Object.fromEntries(seen[0]!.form)).toMatchObject({ start: "1.000", end: "2.000", step: "1.000" });
   });
@@ -164,6 +162,16 @@ describe("a bad answer", () => {
     ["Garbage", 200, success("matrix", [])],
     ["Garbage", 200, success("vector", [{ metric: {}, value: ["1", 2] }])],
     ["HttpError", 200, error("unavailable")],
+    ["BadData", 422, error("422")],
+    ["BadData", 400, error("400")],
+    ["TooLarge", 413, "<html>too long</html>"],
+    ["Garbage", 200, success("vector", [{ metric: { a: 1 }, value: [0, "1"] }])],
+    ["Garbage", 200, success("vector", [{ metric: {}, value: [0, "1", 2] }])],
+    ["Garbage", 200, success("vector", [[]])],
+    ["Garbage", 200, success("vector", {})],
+    ["Partial", 200, success("vector", [], { warnings: ["a store did not answer"] })],
+    ["ClockSkew", 200, success("vector", [{ metric: {}, value: [30, "1"] }])],
+    ["ClockSkew", 200, success("vector", [{ metric: {}, value: [-30, "1"] }])],
   ])("%s for HTTP %d %j", async (kind, status, body) => {
     answer(status, body);
     const result = await client({ name: "main" }).instant("up", 0, signal);
@@ -171,13 +179,48 @@ describe("a bad answer", () => {
     expect(result.kind === "Failed" && result.error.message).toMatch(/^Prometheus server "main" /);
   });
 
-  it("Garbage for a body of more than 8 MiB, even if it would be a good answer", async () => {
+  it("Garbage for another content type, whatever the body", async () => {
+    respond = (response) => {
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+      response.end(JSON.stringify(success("vector", [])));
+    };
+    expect(await client().instant("up", 0, signal)).toMatchObject({
+      error: { kind: "Garbage", message: expect.stringContaining("sent text/html; charset=utf-8") },
+    });
+  });
+
+  it.each([
+    [30_000, "has a clock about 30s ahead of the operator's"],
+    [-30_000, "has a clock about 30s behind the operator's"],
+    [9_000, undefined],
+    [-9_000, undefined],
+  ])("ClockSkew where the server's clock is %d ms off, which is no outage", async (offMs, message) => {
+    const wall = 1_700_000_000_000;
+    respond = (response) => {
+      response.writeHead(200, {
+        "content-type": "application/json",
+        date: new Date(wall + offMs).toUTCString(),
+      });
+      response.end(JSON.stringify(success("vector", [])));
+    };
+    const one = client({}, { monotonic: () => now, now: () => wall });
+    for (let index = 0; index < 6; index += 1) {
+      const result = await one.instant("up", 0, signal);
+      if (message === undefined) expect(result).toMatchObject({ kind: "Ok" });
+      else
+        expect(result).toMatchObject({
+          error: { kind: "ClockSkew", message: expect.stringContaining(message) },
+        });
+    }
+  });
+
+  it("TooLarge for a body of more than 8 MiB, even if it would be a good answer", async () => {
     const good = JSON.stringify(success("vector", []));
     answer(200, good + " ".repeat(8 * 1024 * 1024 - good.length));
     expect(await client().instant("up", 0, signal)).toMatchObject({ kind: "Ok" });
     answer(200, good + " ".repeat(8 * 1024 * 1024 - good.length + 1));
     const result = await client().instant("up", 0, signal);
-    expect(result).toMatchObject({ error: { kind: "Garbage", message: expect.stringContaining("8 MiB") } });
+    expect(result).toMatchObject({ error: { kind: "TooLarge", message: expect.stringContaining("8 MiB") } });
   });
 
   it("Timeout for silence, before and inside the body", async () => {

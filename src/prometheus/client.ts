@@ -1,5 +1,6 @@
 import type { Dispatcher } from "undici";
 import {
+  liesWithQuestion,
   readFailure,
   readMatrix,
   readVector,
@@ -7,11 +8,13 @@ import {
   type Element,
   type Failure,
   type PrometheusError,
+  type Read,
   type Series,
 } from "./answer.ts";
 import { Breaker, type BreakerOptions, type MonotonicClock } from "./breaker.ts";
+import { readAlertingRules, type AlertingRule } from "./rules-answer.ts";
 import type { PrometheusServer } from "./server.ts";
-import { postForm, type Delivery } from "./transport.ts";
+import { deliver, type Call, type Delivery } from "./transport.ts";
 
 /** The queries that signals need; errors are answers, only an abort of `signal` rejects. Times in ms. */
 export interface PrometheusApi {
@@ -26,6 +29,19 @@ export interface PrometheusApi {
   ): Promise<Answer<readonly Series[]>>;
 }
 
+export interface RulesApi {
+  /** All alerting rules of the server. */
+  rules(signal: AbortSignal): Promise<Answer<readonly AlertingRule[]>>;
+}
+
+/** A clock that also tells the wall time (ms since the epoch) lets the server's clock be checked against it. */
+export interface ServerClock extends MonotonicClock {
+  now?(): number;
+}
+
+/** A server whose clock is further off tells onsets that cannot be held against the start of a release. */
+const MAX_SKEW_MS = 10_000;
+
 /** One query that was sent, for metrics; the result is `Ok` or the kind of its failure. */
 export type OnQuery = (fact: {
   readonly server: string;
@@ -36,10 +52,10 @@ export type OnQuery = (fact: {
 const BREAKER: BreakerOptions = { threshold: 5, openMs: 10_000 };
 
 /** One Prometheus-compatible server. The dispatcher is shared; the breaker is the server's own. */
-export class PrometheusClient implements PrometheusApi {
+export class PrometheusClient implements PrometheusApi, RulesApi {
   readonly server: PrometheusServer;
   readonly #dispatcher: Dispatcher;
-  readonly #clock: MonotonicClock;
+  readonly #clock: ServerClock;
   readonly #breaker: Breaker;
   readonly #onQuery: OnQuery;
   /** Why the breaker counts failures: what an open circuit answers with. */
@@ -48,7 +64,7 @@ export class PrometheusClient implements PrometheusApi {
   constructor(
     server: PrometheusServer,
     dispatcher: Dispatcher,
-    clock: MonotonicClock,
+    clock: ServerClock,
     onQuery: OnQuery = () => undefined,
   ) {
     this.server = server;
@@ -60,7 +76,7 @@ export class PrometheusClient implements PrometheusApi {
 
   async instant(query: string, atMs: number, signal: AbortSignal): Promise<Answer<readonly Element[]>> {
     const form = { query, time: seconds(atMs) };
-    return await this.#call("/api/v1/query", form, signal, (body) => readVector(body, atMs));
+    return await this.#call({ path: "/api/v1/query", form }, signal, (body) => elementsAt(body, atMs));
   }
 
   async range(
@@ -71,15 +87,14 @@ export class PrometheusClient implements PrometheusApi {
     signal: AbortSignal,
   ): Promise<Answer<readonly Series[]>> {
     const form = { query, start: seconds(startMs), end: seconds(endMs), step: seconds(stepMs) };
-    return await this.#call("/api/v1/query_range", form, signal, readMatrix);
+    return await this.#call({ path: "/api/v1/query_range", form }, signal, readMatrix);
   }
 
-  async #call<T>(
-    path: string,
-    form: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-    read: (body: unknown) => Answer<T> | undefined,
-  ): Promise<Answer<T>> {
+  async rules(signal: AbortSignal): Promise<Answer<readonly AlertingRule[]>> {
+    return await this.#call({ path: "/api/v1/rules?type=alert" }, signal, readAlertingRules);
+  }
+
+  async #call<T>(call: Call, signal: AbortSignal, read: Reader<T>): Promise<Answer<T>> {
     signal.throwIfAborted();
     if (!this.#breaker.tryAcquire()) {
       // The words of the failure behind it: a message that changed with every probe would be news for nothing.
@@ -92,9 +107,11 @@ export class PrometheusClient implements PrometheusApi {
       };
     }
     const began = this.#clock.monotonic();
+    const sentAt = this.#clock.now?.();
     let answer: Answer<T>;
     try {
-      answer = this.#judge(await postForm(this.server, this.#dispatcher, path, form, signal), read);
+      const delivery = await deliver(this.server, this.#dispatcher, call, signal);
+      answer = this.#judge(delivery, sentAt, read);
     } catch (error) {
       this.#breaker.abandoned();
       throw error;
@@ -102,7 +119,10 @@ export class PrometheusClient implements PrometheusApi {
     const result = answer.kind === "Ok" ? "Ok" : answer.error.kind;
     const seconds = (this.#clock.monotonic() - began) / 1_000;
     this.#onQuery({ server: this.server.name, result, seconds });
-    if (answer.kind === "Failed" && answer.error.kind !== "BadData") {
+    if (answer.kind === "Failed" && call.form === undefined && answer.error.kind === "HttpError") {
+      // Not every server has this part of the API, which says nothing about its queries.
+      this.#breaker.abandoned();
+    } else if (answer.kind === "Failed" && isOutage(answer.error)) {
       this.#lastFailure = answer.error;
       this.#breaker.failed();
     } else {
@@ -111,21 +131,22 @@ export class PrometheusClient implements PrometheusApi {
     return answer;
   }
 
-  #judge<T>(delivery: Delivery, read: (body: unknown) => Answer<T> | undefined): Answer<T> {
+  #judge<T>(delivery: Delivery, sentAt: number | undefined, read: Reader<T>): Answer<T> {
     switch (delivery.kind) {
       case "Timeout":
         return this.#failed("Timeout", `did not answer within ${this.server.timeoutMs}ms`);
       case "Unreachable":
         return this.#failed("Unreachable", `cannot be reached: ${delivery.why}`);
       case "TooLarge":
-        return this.#failed("Garbage", "sent an answer larger than 8 MiB");
+        return this.#failed("TooLarge", "sent an answer larger than 8 MiB");
       case "Answered":
-        return this.#judgeBody(delivery.status, delivery.text, read);
+        return this.#judgeBody(delivery, sentAt, read);
     }
   }
 
-  #judgeBody<T>(status: number, text: string, read: (body: unknown) => Answer<T> | undefined): Answer<T> {
-    const body = parseJson(text);
+  #judgeBody<T>(delivery: AnsweredDelivery, sentAt: number | undefined, read: Reader<T>): Answer<T> {
+    const { status, contentType, date } = delivery;
+    const body = parseJson(delivery.text);
     const failure = readFailure(body);
     if (failure !== undefined) {
       return this.#refused(status, failure);
@@ -133,18 +154,42 @@ export class PrometheusClient implements PrometheusApi {
     if (status >= 300 && status < 400) {
       return this.#failed("HttpError", `answered with a redirect (HTTP ${status}), which is not followed`);
     }
+    if (status === 413) {
+      return this.#failed("TooLarge", `answered HTTP ${status}: the question is too long for it`);
+    }
     if (status !== 200) {
       return this.#failed("HttpError", `answered HTTP ${status}`);
     }
-    return read(body) ?? this.#failed("Garbage", "sent an answer that is not one of the Prometheus API");
+    if (contentType !== undefined && !/\bjson\b/i.test(contentType)) {
+      const what = contentType.slice(0, 100);
+      return this.#failed("Garbage", `sent ${what}, which is not one of the Prometheus API`);
+    }
+    const skewMs = skewOf(date, sentAt, this.#clock.now?.());
+    if (Math.abs(skewMs) > MAX_SKEW_MS) {
+      return this.#failed("ClockSkew", whatSkew(skewMs));
+    }
+    const answer = read(body);
+    if (answer === undefined) {
+      return this.#failed("Garbage", "sent an answer that is not one of the Prometheus API");
+    }
+    if (answer.kind === "OtherTime") {
+      return this.#failed("ClockSkew", "answered for another time than it was asked for");
+    }
+    const [warning] = answer.warnings;
+    return warning === undefined
+      ? { kind: "Ok", value: answer.value }
+      : this.#failed("Partial", `warned that its answer may be incomplete: ${warning.slice(0, 300)}`);
   }
 
   #refused<T>(status: number, { errorType, error }: Failure): Answer<T> {
     const said = error.slice(0, 300);
     switch (errorType) {
       case "bad_data":
+      // VictoriaMetrics writes the HTTP status here.
+      case "400":
         return invalidQuery(this.#failed("BadData", `refused the query: ${said}`), status);
       case "execution":
+      case "422":
         return this.#failed("BadData", `refused the query: ${said}`);
       case "timeout":
       case "canceled":
@@ -157,6 +202,41 @@ export class PrometheusClient implements PrometheusApi {
   #failed<T>(kind: PrometheusError["kind"], what: string): Answer<T> {
     return { kind: "Failed", error: { kind, message: `Prometheus server "${this.server.name}" ${what}` } };
   }
+}
+
+type AnsweredDelivery = Extract<Delivery, { readonly kind: "Answered" }>;
+
+/** Undefined: not an answer of the API. */
+type Reader<T> = (
+  body: unknown,
+) => (Read<T> & { readonly kind?: undefined }) | { readonly kind: "OtherTime" } | undefined;
+
+/** The server is in trouble, whatever it is asked. */
+function isOutage(error: PrometheusError): boolean {
+  return !liesWithQuestion(error) && error.kind !== "ClockSkew";
+}
+
+/** How far the server's clock is ahead of ours, ms; 0 as far as it may have answered between sending and receiving. */
+function skewOf(
+  date: number | undefined,
+  sentAt: number | undefined,
+  receivedAt: number | undefined,
+): number {
+  if (date === undefined || sentAt === undefined || receivedAt === undefined) return 0;
+  return Math.min(date - sentAt, 0) + Math.max(date - receivedAt, 0);
+}
+
+/** In whole tens of seconds: shown, and must not be news at every evaluation. */
+function whatSkew(skewMs: number): string {
+  const about = `${Math.round(Math.abs(skewMs) / 10_000) * 10}s`;
+  return `has a clock about ${about} ${skewMs > 0 ? "ahead of" : "behind"} the operator's: set both by NTP`;
+}
+
+/** An instant answer must speak of the instant that was asked for, or `for` is measured on something else. */
+function elementsAt(body: unknown, atMs: number): ReturnType<Reader<readonly Element[]>> {
+  const read = readVector(body, atMs);
+  const elsewhere = read?.value.some(({ at }) => Math.abs(at - atMs) > MAX_SKEW_MS);
+  return elsewhere === true ? { kind: "OtherTime" } : read;
 }
 
 /** A gateway that answers 5xx in the words of Prometheus has not read the query. */

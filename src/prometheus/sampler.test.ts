@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { WHOLE } from "../decision/sample.ts";
 import type { Answer, Element, Series } from "./answer.ts";
 import type { PrometheusApi } from "./client.ts";
 import { Sampler } from "./sampler.ts";
@@ -10,35 +11,33 @@ const SERVER: PrometheusServer = { name: "main", url: "http://x", timeoutMs: 1, 
 const STEP = 1000;
 const signal = new AbortController().signal;
 
-/** Per query text and instant, the values of its series; series are told apart by a label. */
+/** Per query text and instant, the values of its series; all have the same labels, none. */
 type Script = Readonly<Record<string, (atMs: number) => readonly number[]>>;
 
 function scripted(script: Script): PrometheusApi & { readonly asked: string[] } {
   const asked: string[] = [];
   const at = (query: string, atMs: number): readonly Element[] => {
     const values = script[query]?.(atMs) ?? [];
-    return values.map((value, index) => ({ labels: { series: String(index) }, at: atMs, value }));
+    return values.map((value) => ({ labels: {}, at: atMs, value }));
   };
   return {
     server: SERVER,
     asked,
     instant: async (query, atMs): Promise<Answer<readonly Element[]>> => {
       asked.push(query);
-      return { kind: "Ok", value: at(query, atMs), warnings: [] };
+      return { kind: "Ok", value: at(query, atMs) };
     },
     range: async (query, start, end, step): Promise<Answer<readonly Series[]>> => {
       asked.push(query);
       expect((end - start) / step).toBeLessThan(11_000);
-      const series = new Map<string, { at: number; value: number }[]>();
+      const series: { at: number; value: number }[][] = [];
       for (let time = start; time <= end; time += step) {
-        for (const { labels, value } of at(query, time)) {
-          const points = series.get(labels["series"]!) ?? [];
-          points.push({ at: time, value });
-          series.set(labels["series"]!, points);
+        for (const [index, { value }] of at(query, time).entries()) {
+          (series[index] ??= []).push({ at: time, value });
         }
       }
-      const value = [...series].map(([name, points]) => ({ labels: { series: name }, points }));
-      return { kind: "Ok", value, warnings: [] };
+      const value = series.map((points) => ({ labels: {}, points }));
+      return { kind: "Ok", value };
     },
   };
 }
@@ -58,7 +57,7 @@ function query(prometheus: Partial<SignalSpec["prometheus"]>): SignalQuery {
 const RATIO = query({ ratio: { bad: 'r{status=~"5.."}', total: "r", window: "10s" } });
 const QUANTILE = query({ quantile: { quantile: "0.95", histogram: "h", window: "10s" } });
 const FREE = query({ query: "max(q)" });
-const PROOF = 'count(r{status!=""})';
+const PROOF = 'count by () (r{status!=""})';
 
 function rolesOf(of: SignalQuery): readonly [string, string] {
   switch (of.kind) {
@@ -150,16 +149,6 @@ describe("the class of a sample", () => {
       expect(await sampleOf(failing(guilty), RATIO)).toEqual({ kind: "Error", detail: "too slow" });
     }
   });
-
-  it("keeps warnings beside a value", async () => {
-    const good = script(FREE, [7], [100]);
-    const api: PrometheusApi = {
-      ...good,
-      instant: async (text, at, abort) =>
-        ({ ...(await good.instant(text, at, abort)), warnings: ["partial"] }) as const,
-    };
-    expect(await sampleOf(api, FREE)).toEqual({ kind: "Value", value: 7, note: "partial" });
-  });
 });
 
 describe("a proof", () => {
@@ -183,18 +172,19 @@ describe("a proof", () => {
 });
 
 describe("one at a time", () => {
-  it("answers Error while the query is under way, and other queries are not held up", async () => {
+  it("answers Error while a free query is under way, and other queries are not held up", async () => {
     const gate = Promise.withResolvers<void>();
     const good = scripted({
       [rolesOf(RATIO)[1]]: () => [10],
       [rolesOf(FREE)[0]]: () => [7],
-      [rolesOf(FREE)[1]]: () => [0],
+      [rolesOf(FREE)[1]]: (at) => [at / 1000],
+      [PROOF]: () => [1],
     });
     let running = 0;
     const api: PrometheusApi = {
       ...good,
       instant: async (text, at, abort) => {
-        if (text === rolesOf(RATIO)[1]) {
+        if (text === rolesOf(FREE)[0]) {
           running += 1;
           await gate.promise;
         }
@@ -202,13 +192,13 @@ describe("one at a time", () => {
       },
     };
     const sampler = new Sampler(api, { monotonic: () => 0 });
-    const slow = sampler.sample(RATIO, 0, signal);
-    expect((await sampler.sample(RATIO, 1000, signal)).kind).toBe("Error");
-    expect((await sampler.sample(FREE, 0, signal)).kind).toBe("Value");
+    const slow = sampler.sample(FREE, 0, signal);
+    expect((await sampler.sample(FREE, 1000, signal)).kind).toBe("Error");
+    expect((await sampler.sample(RATIO, 0, signal)).kind).toBe("Value");
     expect(running).toBe(1);
     gate.resolve();
-    expect((await slow).kind).not.toBe("Error");
-    expect((await sampler.sample(RATIO, 2000, signal)).kind).not.toBe("Error");
+    expect((await slow).kind).toBe("Value");
+    expect((await sampler.sample(FREE, 2000, signal)).kind).toBe("Value");
   });
 });
 
@@ -234,12 +224,12 @@ describe("a range", () => {
             [PROOF]: () => (proven ? [1] : []),
           });
           const sampler = new Sampler(api, { monotonic: () => 0 });
-          const range = await sampler.sampleRange(of, 0, 11 * STEP, STEP, signal);
+          const range = await sampler.sampleRange(of, { start: 0, end: 11 * STEP, step: STEP }, signal);
           const singly = [];
           for (let at = 0; at <= 11 * STEP; at += STEP) {
             singly.push({ at, sample: await sampler.sample(of, at, signal) });
           }
-          expect(range).toEqual({ kind: "Ok", value: singly, warnings: [] });
+          expect(range).toEqual({ kind: "Ok", value: new Map([[WHOLE, singly]]) });
         },
       ),
       { numRuns: 200 },
@@ -250,15 +240,12 @@ describe("a range", () => {
     const api = script(FREE, [7], [1e9]);
     const range = await new Sampler(api, { monotonic: () => 0 }).sampleRange(
       FREE,
-      0,
-      25_000 * STEP,
-      STEP,
+      { start: 0, end: 25_000 * STEP, step: STEP },
       signal,
     );
-    expect(range.kind === "Ok" && range.value.map(({ at }) => at)).toEqual(
-      Array.from({ length: 25_001 }, (_, index) => index * STEP),
-    );
-    expect(range.kind === "Ok" && range.value.every(({ sample }) => sample.kind === "Value")).toBe(true);
+    const samples = range.kind === "Ok" ? (range.value.get(WHOLE) ?? []) : [];
+    expect(samples.map(({ at }) => at)).toEqual(Array.from({ length: 25_001 }, (_, index) => index * STEP));
+    expect(samples.every(({ sample }) => sample.kind === "Value")).toBe(true);
   });
 });
 
@@ -268,7 +255,6 @@ describe("highestFiniteBucket", () => {
     instant: async () => ({
       kind: "Ok",
       value: bounds.map((le) => ({ labels: { le }, at: 0, value: 1 })),
-      warnings: [],
     }),
   });
   it.each([

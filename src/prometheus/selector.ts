@@ -39,7 +39,7 @@ export function parseSelector(text: string): Parsed<Selector> {
 export function addMatchers(selector: Selector, added: Matchers): Parsed<Selector> {
   const matchers = [...selector.matchers];
   for (const [label, value] of Object.entries(added)) {
-    const text = writeMatcher(label, value);
+    const text = writeMatcher(label, [value]);
     const own = selector.matchers.filter((matcher) => matcher.label === label);
     if (own.some((matcher) => matcher.text !== text)) {
       return refused(
@@ -166,13 +166,25 @@ function normalised(
   }
   const inner = text.slice(value.from + 1, value.to - 1);
   const plain = text.slice(op.from, op.to) === "=" && !inner.includes("\\");
-  return plain ? writeMatcher(label, inner) : asWritten;
+  return plain ? writeMatcher(label, [inner]) : asWritten;
 }
 
-/** Label names outside the classic set are quoted (UTF-8 names of Prometheus 3). */
-function writeMatcher(label: string, value: string): string {
+/**
+ * A matcher for exactly these values; none of them: one that nothing can match. Label names outside the classic set are
+ * quoted (UTF-8 names of Prometheus 3).
+ */
+export function writeMatcher(label: string, values: readonly string[]): string {
   const name = /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label) ? label : quote(label);
-  return `${name}=${quote(value)}`;
+  const [only] = values;
+  if (only === undefined) return `${name}="",${name}!=""`;
+  return values.length === 1
+    ? `${name}=${quote(only)}`
+    : `${name}=~${quote(values.map(escapeRegex).join("|"))}`;
+}
+
+/** RE2 reads each of these as itself when a backslash stands before it; Prometheus anchors both ends. */
+function escapeRegex(value: string): string {
+  return value.replaceAll(/[\\.+*?()|[\]{}^$]/g, "\\$&");
 }
 
 /** A PromQL string in double quotes: backslash, quote and newline are escaped, other controls as `\xNN`. */

@@ -1,3 +1,5 @@
+import type { Matchers, Parsed } from "./selector.ts";
+
 /** A server of the administrator's configuration, as this folder reads it. Lengths in ms. */
 export interface PrometheusServer {
   readonly name: string;
@@ -23,6 +25,7 @@ export interface ServerConfig {
   readonly namespaceLabel: string;
   readonly bearerTokenFile?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly allowQuery?: boolean | undefined;
 }
 
 export function serverFromConfig(config: ServerConfig): PrometheusServer {
@@ -34,5 +37,24 @@ export function serverFromConfig(config: ServerConfig): PrometheusServer {
     bearerTokenFile: config.bearerTokenFile,
     scrapeIntervalMs: config.scrapeInterval,
     namespaceLabel: config.namespaceLabel === "" ? undefined : config.namespaceLabel,
+    allowQuery: config.allowQuery,
   };
+}
+
+/**
+ * The matchers of a policy with the one that the server forces. `field` is where the policy has them, for the message
+ * when they say something else.
+ */
+export function forcedMatchers(
+  field: string,
+  own: Matchers,
+  { name, namespaceLabel }: PrometheusServer,
+  namespace: string,
+): Parsed<Matchers> {
+  if (namespaceLabel === undefined) return { kind: "Parsed", value: own };
+  if (namespaceLabel in own && own[namespaceLabel] !== namespace) {
+    const message = `${field}.${namespaceLabel} must be "${namespace}": server "${name}" limits policies to their namespace`;
+    return { kind: "Refused", message };
+  }
+  return { kind: "Parsed", value: { ...own, [namespaceLabel]: namespace } };
 }

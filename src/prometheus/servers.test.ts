@@ -33,7 +33,7 @@ function serversWith(agent: MockAgent) {
 function agentAnswering(value: string): MockAgent {
   const agent = new MockAgent();
   agent.disableNetConnect();
-  const vector = { resultType: "vector", result: [{ metric: {}, value: [0, value] }] };
+  const vector = { resultType: "vector", result: [{ metric: { namespace: "shop" }, value: [0, value] }] };
   agent
     .get("http://prometheus.invalid")
     .intercept({ path: "/prefix/api/v1/query", method: "POST" })

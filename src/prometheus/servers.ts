@@ -1,26 +1,37 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Dispatcher } from "undici";
 import { parseDuration } from "../crds/duration.ts";
-import type { Sample } from "../decision/sample.ts";
-import type { MonotonicClock } from "./breaker.ts";
-import { PrometheusClient, type OnQuery } from "./client.ts";
+import type { Reading } from "../decision/sample.ts";
+import { buildAlertQuery } from "./alert-query.ts";
+import { Alerts } from "./alerts.ts";
+import { PrometheusClient, type OnQuery, type ServerClock } from "./client.ts";
 import { Sampler } from "./sampler.ts";
+import type { Matchers } from "./selector.ts";
+import { Seats } from "./seats.ts";
 import { serverFromConfig, type PrometheusServer, type ServerConfig } from "./server.ts";
 import { buildSignalQuery, FRESH_SCRAPES, type SignalSpec } from "./signal-query.ts";
 
 export interface ServerEntry {
   readonly server: PrometheusServer;
   readonly sampler: Sampler;
+  readonly alerts: Alerts;
   /** Smallest interval a policy may ask for, ms. */
   readonly minimumIntervalMs: number;
+}
+
+interface AlertSpec {
+  readonly server: string;
+  readonly matchers: Matchers;
 }
 
 type AdminServer = ServerConfig & { readonly minimumInterval: number };
 
 /** The admin's servers by name. */
 export class PrometheusServers {
+  /** Of policies whose signals are asked for together. */
+  readonly seats = new Seats();
   readonly #dispatcher: Dispatcher;
-  readonly #clock: MonotonicClock;
+  readonly #clock: ServerClock;
   readonly #onQuery: OnQuery | undefined;
   readonly #listeners = new Set<() => void>();
   #entries: ReadonlyMap<string, ServerEntry & { readonly config: AdminServer }> = new Map();
@@ -28,7 +39,7 @@ export class PrometheusServers {
   constructor(
     configs: readonly AdminServer[],
     dispatcher: Dispatcher,
-    clock: MonotonicClock,
+    clock: ServerClock,
     onQuery?: OnQuery,
   ) {
     this.#dispatcher = dispatcher;
@@ -63,7 +74,8 @@ export class PrometheusServers {
     const server = serverFromConfig(config);
     const api = new PrometheusClient(server, this.#dispatcher, this.#clock, this.#onQuery);
     const sampler = new Sampler(api, this.#clock);
-    return { config, server, sampler, minimumIntervalMs: config.minimumInterval };
+    const alerts = new Alerts(api, this.#clock);
+    return { config, server, sampler, alerts, minimumIntervalMs: config.minimumInterval };
   }
 
   get(name: string): ServerEntry | undefined {
@@ -75,13 +87,13 @@ export class PrometheusServers {
     return [...this.#entries.keys()];
   }
 
-  /** One sample of a signal at an instant (ms since the epoch); a signal that cannot be asked is an Error sample. */
+  /** One reading of a signal at an instant (ms since the epoch); a signal that cannot be asked is an Error sample. */
   async sampleOnce(
     spec: SignalSpec & { readonly prometheus: { readonly server: string } },
     namespace: string,
     atMs: number,
     signal: AbortSignal,
-  ): Promise<Sample> {
+  ): Promise<Reading> {
     const entry = this.get(spec.prometheus.server);
     if (entry === undefined) return { kind: "Error", detail: this.unknownServer(spec.prometheus.server) };
     const query = buildSignalQuery(spec, entry.server, namespace);
@@ -89,11 +101,31 @@ export class PrometheusServers {
     return entry.sampler.sample(query.value, atMs, signal);
   }
 
+  /** One reading of the firing alerts that a signal counts, as `sampleOnce`. */
+  async alertsOnce(
+    spec: { readonly name: string; readonly alert: AlertSpec },
+    namespace: string,
+    atMs: number,
+    signal: AbortSignal,
+  ): Promise<Reading> {
+    const { server, matchers } = spec.alert;
+    const entry = this.get(server);
+    if (entry === undefined) return { kind: "Error", detail: this.unknownServer(server) };
+    const query = buildAlertQuery({ name: spec.name, matchers }, entry.server, namespace);
+    if (query.kind === "Refused") return { kind: "Error", detail: query.message };
+    return entry.alerts.read(query.value, atMs, signal);
+  }
+
   /** How far back a sample of a signal looks, ms: its window, or for a free query the age that still is fresh. */
   lookbackMs(spec: SignalSpec & { readonly prometheus: { readonly server: string } }): number {
     const { ratio, quantile, server } = spec.prometheus;
     const window = ratio?.window ?? quantile?.window;
     if (window !== undefined) return parseDuration(window);
+    return this.freshWithinMs(server);
+  }
+
+  /** How old a sample of a server may be to be fresh, ms. */
+  freshWithinMs(server: string): number {
     return FRESH_SCRAPES * (this.get(server)?.server.scrapeIntervalMs ?? 0);
   }
 

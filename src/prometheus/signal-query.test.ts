@@ -23,10 +23,12 @@ function build(
 
 describe("ratio", () => {
   it("is the rates of bad and total, with what proves an empty bad", () => {
-    expect(build({ ratio, match })).toEqual({
+    expect(build({ ratio, match })).toMatchObject({
       kind: "Parsed",
       value: {
         kind: "ratio",
+        by: [],
+        target: ["api", "shop"],
         signal: "errors",
         unit: "ratio",
         scale: 1,
@@ -34,13 +36,6 @@ describe("ratio", () => {
         total: 'sum by (app, namespace) (rate(requests_total{app="api",namespace="shop"}[1m]))',
         windowMs: 60_000,
         minimumRequests: 50,
-        proofs: [
-          {
-            query: 'count(requests_total{app="api",namespace="shop",status!=""})',
-            missing:
-              'no series of requests_total{app="api",namespace="shop"} has the label "status" that ratio.bad names',
-          },
-        ],
       },
     });
   });
@@ -52,13 +47,11 @@ describe("ratio", () => {
     });
   });
 
-  it("asks for the metric itself when bad has one of its own", () => {
-    const built = build({ ratio: { ...ratio, bad: 'errors_total{type="x"}' }, match }, SERVER);
+  it("of label values each needs one verdict more: they stay in the answer", () => {
+    const built = build({ ratio: { ...ratio, by: ["route", "method", "route"] }, match }, SERVER);
     expect(built.kind === "Parsed" && built.value).toMatchObject({
-      proofs: [
-        { query: 'count(errors_total{app="api"})' },
-        { query: 'count(requests_total{app="api",type!=""}) or count(errors_total{app="api",type!=""})' },
-      ],
+      by: ["method", "route"],
+      total: 'sum by (app, method, route) (rate(requests_total{app="api"}[1m]))',
     });
   });
 });
@@ -72,7 +65,22 @@ describe("quantile", () => {
         unit: "seconds",
         value: 'histogram_quantile(0.95, sum by (le) (rate(latency_seconds_bucket{route="/"}[1m30s])))',
         count: 'sum by () (rate(latency_seconds_count{route="/"}[1m30s]))',
-        buckets: 'count by (le) (latency_seconds_bucket{route="/"})',
+      },
+    });
+  });
+
+  it("of a native histogram needs no buckets", () => {
+    const quantile = {
+      quantile: "0.95",
+      histogram: "latency_seconds",
+      window: "1m",
+      format: "Native",
+      by: ["route"],
+    } as const;
+    expect(build({ quantile, match }, SERVER)).toMatchObject({
+      value: {
+        value: 'histogram_quantile(0.95, sum by (app, route) (rate(latency_seconds{app="api"}[1m])))',
+        count: 'histogram_count(sum by (app, route) (rate(latency_seconds{app="api"}[1m])))',
       },
     });
   });
@@ -98,8 +106,18 @@ describe("free query", () => {
         unit: "count",
         value: 'max(a{namespace="shop"}) / max(b{namespace="shop"})',
         freshness:
-          'min(max(timestamp(a{namespace="shop"})) or label_replace(max(timestamp(b{namespace="shop"})), "selector", "2", "", ""))',
+          'min(max(timestamp(a{namespace="shop"})) or label_replace(max(timestamp(b{namespace="shop"})), "__selector__", "2", "", ""))',
         freshWithinMs: 37_500,
+      },
+    });
+  });
+
+  it("with by has a freshness for each label value", () => {
+    expect(build({ query: "max by (queue) (a) / max(b)", by: ["queue"] }, SERVER)).toMatchObject({
+      value: {
+        by: ["queue"],
+        freshness:
+          'max by (queue) (timestamp(a)) or label_replace(max by (queue) (timestamp(b)), "__selector__", "2", "", "")',
       },
     });
   });
@@ -120,6 +138,12 @@ describe("refusals", () => {
     [build({ ratio, match: { namespace: "other" } }), "match.namespace must be"],
     [build({ quantile: { quantile: "1.5", histogram: "x", window: "1m" } }), "between 0 and 1"],
     [build({ quantile: { quantile: "0.5", histogram: "x_bucket", window: "1m" } }), "without _bucket"],
+    [build({ ratio: { ...ratio, by: ["app"] }, match }), 'by: the label "app" has one value only'],
+    [build({ ratio: { ...ratio, by: ["namespace"] } }), 'by: the label "namespace" has one value only'],
+    [
+      build({ quantile: { quantile: "0.5", histogram: "x", window: "1m", by: ["le"] } }),
+      'by: the label "le" tells the buckets',
+    ],
     [build({ query: "a" }, { ...SERVER, allowQuery: false }), "does not allow free queries"],
     [build({ query: "a", freshness: "max(a)" }), "freshness: "],
     [build({}), "exactly one of"],

@@ -1,5 +1,14 @@
 import { formatDuration, parseDuration } from "../crds/duration.ts";
-import { histogramQuantile, oldestNewestTimestamp, sumOfRate } from "./promql.ts";
+import {
+  shapeOf,
+  termOf,
+  type HistogramFormat,
+  type QuantileForm,
+  type RatioForm,
+  type Target,
+} from "./form.ts";
+import { newestTimestamps, oldestNewestTimestamp } from "./promql.ts";
+import { writeRoles } from "./question.ts";
 import {
   addMatchers,
   forceMatchers,
@@ -9,8 +18,7 @@ import {
   type Parsed,
   type Selector,
 } from "./selector.ts";
-import type { PrometheusServer } from "./server.ts";
-import { badProof, type Proof } from "./bad-proof.ts";
+import { forcedMatchers, type PrometheusServer } from "./server.ts";
 
 /** A signal of a policy as this folder reads it: durations as text, exactly one of ratio, quantile, query. */
 export interface SignalSpec {
@@ -18,17 +26,36 @@ export interface SignalSpec {
   readonly unit?: "ratio" | "seconds" | "milliseconds" | "count" | undefined;
   readonly prometheus: {
     readonly match?: Matchers | undefined;
-    readonly ratio?: { readonly bad: string; readonly total: string; readonly window: string } | undefined;
-    readonly quantile?:
-      { readonly quantile: string; readonly histogram: string; readonly window: string } | undefined;
+    readonly ratio?: RatioSpec | undefined;
+    readonly quantile?: QuantileSpec | undefined;
     readonly query?: string | undefined;
     readonly freshness?: string | undefined;
+    /** Of a free query. */
+    readonly by?: readonly string[] | undefined;
     readonly minimumRequests: number;
   };
 }
 
+interface RatioSpec {
+  readonly bad: string;
+  readonly total: string;
+  readonly window: string;
+  readonly by?: readonly string[] | undefined;
+}
+
+interface QuantileSpec {
+  readonly quantile: string;
+  readonly histogram: string;
+  readonly window: string;
+  readonly by?: readonly string[] | undefined;
+  readonly format?: HistogramFormat | undefined;
+}
+
 /** The queries of one signal, ready to send. Lengths in ms. */
-export type SignalQuery = RatioQuery | QuantileQuery | FreeQuery;
+export type SignalQuery = FormQuery | FreeQuery;
+
+/** One whose question can be asked for many targets at once. */
+export type FormQuery = RatioQuery | QuantileQuery;
 
 interface QueryCommon {
   readonly signal: string;
@@ -36,34 +63,39 @@ interface QueryCommon {
   readonly unit: "ratio" | "seconds" | "count";
   /** The server's value times this is the sample's value. */
   readonly scale: number;
+  /** Labels of whose values each has a verdict of its own; sorted, mostly none. */
+  readonly by: readonly string[];
 }
 
-export interface RatioQuery extends QueryCommon {
-  readonly kind: "ratio";
-  /** Requests per second. */
-  readonly bad: string;
-  readonly total: string;
+interface FormCommon extends QueryCommon {
+  /** Equal for queries that differ in their target only. */
+  readonly shape: string;
+  readonly target: Target;
   readonly windowMs: number;
   readonly minimumRequests: number;
-  /** What has to exist before "no bad series" may be read as zero. */
-  readonly proofs: readonly Proof[];
 }
 
-export interface QuantileQuery extends QueryCommon {
+export interface RatioQuery extends FormCommon {
+  readonly kind: "ratio";
+  readonly form: RatioForm;
+  /** Requests per second of this target alone, ready to paste. */
+  readonly bad: string;
+  readonly total: string;
+}
+
+export interface QuantileQuery extends FormCommon {
   readonly kind: "quantile";
+  readonly form: QuantileForm;
+  /** Of this target alone, ready to paste. */
   readonly value: string;
   /** Observations per second. */
   readonly count: string;
-  /** One series per bucket, told apart by `le`. */
-  readonly buckets: string;
-  readonly windowMs: number;
-  readonly minimumRequests: number;
 }
 
 export interface FreeQuery extends QueryCommon {
   readonly kind: "query";
   readonly value: string;
-  /** Timestamp in seconds of the newest sample behind the value. */
+  /** Timestamp in seconds of the newest sample behind the value; with `by`, one per selector and label value. */
   readonly freshness: string;
   readonly freshWithinMs: number;
 }
@@ -98,15 +130,11 @@ export function unitOf({ unit, prometheus }: SignalSpec): SignalQuery["unit"] {
 
 function buildSource(spec: SignalSpec, server: PrometheusServer, namespace: string): BuiltQuery {
   const { ratio, quantile, query, match = {} } = spec.prometheus;
-  const common = { signal: spec.name, unit: unitOf(spec), scale: spec.unit === "milliseconds" ? 0.001 : 1 };
-  const forced = server.namespaceLabel === undefined ? {} : { [server.namespaceLabel]: namespace };
-  const conflict = Object.keys(forced).find((label) => label in match && match[label] !== forced[label]);
-  if (conflict !== undefined) {
-    return refused(
-      `match.${conflict} must be "${namespace}": server "${server.name}" limits policies to their namespace`,
-    );
-  }
-  const matchers: Matchers = { ...match, ...forced };
+  const scale = spec.unit === "milliseconds" ? 0.001 : 1;
+  const common = { signal: spec.name, unit: unitOf(spec), scale, by: [] };
+  const forced = forcedMatchers("match", match, server, namespace);
+  if (forced.kind === "Refused") return forced;
+  const matchers = forced.value;
   if (ratio !== undefined) {
     return buildRatio(common, ratio, spec.prometheus.minimumRequests, matchers, server);
   }
@@ -115,12 +143,12 @@ function buildSource(spec: SignalSpec, server: PrometheusServer, namespace: stri
   }
   return query === undefined
     ? refused("exactly one of ratio, quantile and query must be set")
-    : buildFree(common, query, spec.prometheus.freshness, matchers, server);
+    : buildFree(common, { ...spec.prometheus, query }, matchers, server);
 }
 
 function buildRatio(
   common: QueryCommon,
-  ratio: { readonly bad: string; readonly total: string; readonly window: string },
+  ratio: RatioSpec,
   minimumRequests: number,
   matchers: Matchers,
   server: PrometheusServer,
@@ -129,32 +157,49 @@ function buildRatio(
   if (windowMs.kind === "Refused") {
     return windowMs;
   }
-  const bad = limitedSelector("ratio.bad", ratio.bad, matchers);
+  const bad = targetless("ratio.bad", ratio.bad, matchers);
   if (bad.kind === "Refused") {
     return bad;
   }
-  const total = limitedSelector("ratio.total", ratio.total, matchers);
+  const total = targetless("ratio.total", ratio.total, matchers);
   if (total.kind === "Refused") {
     return total;
   }
-  const labels = Object.keys(matchers);
+  const by = partLabels(ratio.by, matchers);
+  if (by.kind === "Refused") {
+    return by;
+  }
+  const labels = Object.keys(matchers).toSorted();
+  const form: RatioForm = {
+    kind: "ratio",
+    labels,
+    by: by.value,
+    windowMs: windowMs.value,
+    bad: bad.value,
+    total: total.value,
+  };
+  const target = labels.map((label) => matchers[label] ?? "");
+  const [badText, totalText] = writeRoles(form, [termOf(target)]);
   return {
     kind: "Parsed",
     value: {
       ...common,
       kind: "ratio",
-      bad: sumOfRate(writeSelector(bad.value), windowMs.value, labels),
-      total: sumOfRate(writeSelector(total.value), windowMs.value, labels),
+      form,
+      shape: shapeOf(form),
+      target,
+      by: by.value,
+      bad: badText,
+      total: totalText,
       windowMs: windowMs.value,
       minimumRequests,
-      proofs: badProof(bad.value, total.value, matchers),
     },
   };
 }
 
 function buildQuantile(
   common: QueryCommon,
-  quantile: { readonly quantile: string; readonly histogram: string; readonly window: string },
+  quantile: QuantileSpec,
   minimumRequests: number,
   matchers: Matchers,
   server: PrometheusServer,
@@ -167,7 +212,7 @@ function buildQuantile(
   if (windowMs.kind === "Refused") {
     return windowMs;
   }
-  const histogram = limitedSelector("quantile.histogram", quantile.histogram, matchers);
+  const histogram = targetless("quantile.histogram", quantile.histogram, matchers);
   if (histogram.kind === "Refused") {
     return histogram;
   }
@@ -177,17 +222,33 @@ function buildQuantile(
       `quantile.histogram "${quantile.histogram}" must begin with the histogram's name, without _bucket`,
     );
   }
-  const bucket = writeSelector({ ...histogram.value, metric: `${metric}_bucket` });
-  const count = writeSelector({ ...histogram.value, metric: `${metric}_count` });
-  const labels = Object.keys(matchers);
+  const by = partLabels(quantile.by, matchers);
+  if (by.kind === "Refused") {
+    return by;
+  }
+  const labels = Object.keys(matchers).toSorted();
+  const form: QuantileForm = {
+    kind: "quantile",
+    labels,
+    by: by.value,
+    windowMs: windowMs.value,
+    quantile: String(q),
+    histogram: { ...histogram.value, metric },
+    format: quantile.format ?? "Classic",
+  };
+  const target = labels.map((label) => matchers[label] ?? "");
+  const [value, count] = writeRoles(form, [termOf(target)]);
   return {
     kind: "Parsed",
     value: {
       ...common,
       kind: "quantile",
-      value: histogramQuantile(String(q), bucket, windowMs.value, labels),
-      count: sumOfRate(count, windowMs.value, labels),
-      buckets: `count by (le) (${bucket})`,
+      form,
+      shape: shapeOf(form),
+      target,
+      by: by.value,
+      value,
+      count,
       windowMs: windowMs.value,
       minimumRequests,
     },
@@ -196,11 +257,11 @@ function buildQuantile(
 
 function buildFree(
   common: QueryCommon,
-  query: string,
-  freshness: string | undefined,
+  spec: SignalSpec["prometheus"] & { readonly query: string },
   matchers: Matchers,
   server: PrometheusServer,
 ): BuiltQuery {
+  const { query, freshness } = spec;
   if (server.allowQuery === false) {
     return refused(`server "${server.name}" does not allow free queries; use ratio or quantile`);
   }
@@ -212,17 +273,39 @@ function buildFree(
   if (named?.kind === "Refused") {
     return named;
   }
+  const by = partLabels(spec.by, {});
+  if (by.kind === "Refused") {
+    return by;
+  }
   const selectors = named === undefined ? forced.value.selectors : [writeSelector(named.value)];
   return {
     kind: "Parsed",
     value: {
       ...common,
       kind: "query",
+      by: by.value,
       value: forced.value.query,
-      freshness: oldestNewestTimestamp(selectors),
+      freshness:
+        by.value.length === 0 ? oldestNewestTimestamp(selectors) : newestTimestamps(selectors, by.value),
       freshWithinMs: FRESH_SCRAPES * server.scrapeIntervalMs,
     },
   };
+}
+
+/** A label that `match` fixes has one value; `le` tells buckets apart. */
+function partLabels(by: readonly string[] | undefined, matchers: Matchers): Parsed<readonly string[]> {
+  const labels = [...new Set(by ?? [])].toSorted();
+  const fixed = labels.find((label) => label in matchers);
+  if (fixed !== undefined) return refused(`by: the label "${fixed}" has one value only, that of the target`);
+  return labels.includes("le")
+    ? refused('by: the label "le" tells the buckets of a histogram apart')
+    : { kind: "Parsed", value: labels };
+}
+
+/** The selector as the user wrote it, once it is clear that the target's labels can be added to it. */
+function targetless(field: string, text: string, matchers: Matchers): Parsed<Selector> {
+  const limited = limitedSelector(field, text, matchers);
+  return limited.kind === "Parsed" ? parseSelector(text) : limited;
 }
 
 function limitedSelector(field: string, text: string, matchers: Matchers): Parsed<Selector> {

@@ -5,20 +5,32 @@ import type { PrometheusServer } from "./server.ts";
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 export type Delivery =
-  | { readonly kind: "Answered"; readonly status: number; readonly text: string }
+  | {
+      readonly kind: "Answered";
+      readonly status: number;
+      readonly text: string;
+      /** The headers, where there are such; `date` in ms since the epoch. */
+      readonly contentType: string | undefined;
+      readonly date: number | undefined;
+    }
   | { readonly kind: "TooLarge" }
   | { readonly kind: "Timeout" }
   | { readonly kind: "Unreachable"; readonly why: string };
 
+/** One call of the server's API: a form is POSTed, without one it is a GET. */
+export interface Call {
+  readonly path: string;
+  readonly form?: Readonly<Record<string, string>>;
+}
+
 /**
- * POSTs a form to the server's API, follows no redirect, reads at most `MAX_BODY_BYTES`, ends at the server's
- * deadline. Rejects only when `signal` aborts.
+ * Calls the server's API, follows no redirect, reads at most `MAX_BODY_BYTES`, ends at the server's deadline. Rejects
+ * only when `signal` aborts.
  */
-export async function postForm(
+export async function deliver(
   server: PrometheusServer,
   dispatcher: Dispatcher,
-  path: string,
-  form: Readonly<Record<string, string>>,
+  call: Call,
   signal: AbortSignal,
 ): Promise<Delivery> {
   signal.throwIfAborted();
@@ -27,7 +39,7 @@ export async function postForm(
   const abort = () => deadline.abort();
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await exchange(server, dispatcher, path, form, deadline.signal);
+    return await exchange(server, dispatcher, call, deadline.signal);
   } catch (error) {
     signal.throwIfAborted();
     return deadline.signal.aborted
@@ -42,24 +54,25 @@ export async function postForm(
 async function exchange(
   server: PrometheusServer,
   dispatcher: Dispatcher,
-  path: string,
-  form: Readonly<Record<string, string>>,
+  { path, form }: Call,
   signal: AbortSignal,
 ): Promise<Delivery> {
   const url = new URL(server.url);
   const token = await bearerToken(server, signal);
-  const { statusCode, body } = await dispatcher.request({
+  const { statusCode, headers, body } = await dispatcher.request({
     origin: url.origin,
     path: `${url.pathname.replace(/\/+$/, "")}${path}`,
-    method: "POST",
+    method: form === undefined ? "GET" : "POST",
     headers: {
       ...basicAuth(url),
       ...server.headers,
       ...token,
-      "content-type": "application/x-www-form-urlencoded",
+      ...(form === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" }),
       accept: "application/json",
     },
-    body: new URLSearchParams({ ...form, timeout: `${server.timeoutMs}ms` }).toString(),
+    ...(form === undefined
+      ? {}
+      : { body: new URLSearchParams({ ...form, timeout: `${server.timeoutMs}ms` }).toString() }),
     signal,
   });
   const chunks: Buffer[] = [];
@@ -72,7 +85,22 @@ async function exchange(
     }
     chunks.push(bytes);
   }
-  return { kind: "Answered", status: statusCode, text: Buffer.concat(chunks).toString("utf8") };
+  return {
+    kind: "Answered",
+    status: statusCode,
+    text: Buffer.concat(chunks).toString("utf8"),
+    contentType: oneOf(headers["content-type"]),
+    date: dateOf(oneOf(headers["date"])),
+  };
+}
+
+function oneOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
+
+function dateOf(header: string | undefined): number | undefined {
+  const date = Date.parse(header ?? "");
+  return Number.isNaN(date) ? undefined : date;
 }
 
 async function bearerToken(server: PrometheusServer, signal: AbortSignal): Promise<Record<string, string>> {

@@ -1,7 +1,7 @@
-import { WHOLE } from "../decision/sample.ts";
 import type { Sampler } from "../prometheus/sampler.ts";
-import type { SignalQuery } from "../prometheus/signal-query.ts";
-import type { SignalSource } from "./source.ts";
+import type { Seat } from "../prometheus/seats.ts";
+import type { FormQuery, FreeQuery, SignalQuery } from "../prometheus/signal-query.ts";
+import type { PastReading, SignalSource } from "./source.ts";
 
 /** A signal that is queried. The query object is kept for the life of a generation: samplers bound by it. */
 export interface PrometheusSource extends SignalSource {
@@ -9,25 +9,52 @@ export interface PrometheusSource extends SignalSource {
   readonly sampler: Sampler;
 }
 
-export function prometheusSource(query: SignalQuery, sampler: Sampler): PrometheusSource {
+/** Gives the seat of the signal's policy; the kind counts for the first of its signals only. */
+export type TakeSeat = (kind: string) => Seat;
+
+/** One that can be asked for together with others sits beside them until it is closed; a free query is asked alone. */
+export function prometheusSource(query: SignalQuery, sampler: Sampler, takeSeat: TakeSeat): PrometheusSource {
+  return query.kind === "query"
+    ? freeSource(query, sampler)
+    : formSource(query, sampler, takeSeat(`${sampler.server} ${query.shape}`));
+}
+
+function formSource(query: FormQuery, sampler: Sampler, seat: Seat): PrometheusSource {
+  const membership = sampler.join(query, seat.row);
+  return {
+    query,
+    sampler,
+    unit: query.unit,
+    tickGroup: { key: seat.row },
+    read: (at, _subject, signal) => membership.read(at, signal),
+    readPast: async (start, end, step, signal) =>
+      pastReading(await membership.readPast({ start, end, step }, signal)),
+    ...(query.kind === "quantile" && query.form.format === "Classic"
+      ? {
+          async highestValue(at: number, signal: AbortSignal) {
+            const highest = await membership.highestBucket(at, signal);
+            return highest.kind === "Found" ? highest.bound : undefined;
+          },
+        }
+      : {}),
+    close() {
+      membership.leave();
+      seat.leave();
+    },
+  };
+}
+
+function freeSource(query: FreeQuery, sampler: Sampler): PrometheusSource {
   return {
     query,
     sampler,
     unit: query.unit,
     read: (at, _subject, signal) => sampler.sample(query, at, signal),
-    async readPast(start, end, stepMs, signal) {
-      const past = await sampler.sampleRange(query, start, end, stepMs, signal);
-      return past.kind === "Failed"
-        ? { kind: "Failed" }
-        : { kind: "Read", parts: new Map([[WHOLE, past.value]]) };
-    },
-    ...(query.kind === "quantile"
-      ? {
-          async highestValue(at: number, signal: AbortSignal) {
-            const highest = await sampler.highestFiniteBucket(query, at, signal);
-            return highest.kind === "Found" ? highest.bound : undefined;
-          },
-        }
-      : {}),
+    readPast: async (start, end, step, signal) =>
+      pastReading(await sampler.sampleRange(query, { start, end, step }, signal)),
   };
+}
+
+function pastReading(past: Awaited<ReturnType<Sampler["sampleRange"]>>): PastReading {
+  return past.kind === "Failed" ? { kind: "Failed" } : { kind: "Read", parts: past.value };
 }

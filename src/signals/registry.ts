@@ -1,9 +1,11 @@
 import { parseDuration } from "../crds/duration.ts";
 import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { RollbackPolicy } from "../kube/rollback-kinds.ts";
-import type { PrometheusServers } from "../prometheus/servers.ts";
+import { buildAlertQuery } from "../prometheus/alert-query.ts";
+import type { PrometheusServers, ServerEntry } from "../prometheus/servers.ts";
 import { buildSignalQuery } from "../prometheus/signal-query.ts";
-import { prometheusSource } from "./prometheus-source.ts";
+import { alertSource } from "./alert-source.ts";
+import { prometheusSource, type TakeSeat } from "./prometheus-source.ts";
 import type { SignalSource } from "./source.ts";
 
 /** What the sources of a policy's signals are made of. */
@@ -19,8 +21,9 @@ export type OpenedSource =
 
 /** Where the values of a signal come from, by the one member that it has. */
 export function openSource(signal: PolicySignal, context: SignalContext): OpenedSource {
-  const { name, prometheus, pods, vulnerabilityReports } = signal;
+  const { name, prometheus, pods, vulnerabilityReports, alert } = signal;
   if (prometheus !== undefined) return openPrometheus({ ...signal, prometheus }, context);
+  if (alert !== undefined) return openAlert({ name, alert }, context);
   if (pods !== undefined) return refused(`signal ${name}: pods cannot be watched here`);
   if (vulnerabilityReports !== undefined)
     return refused(`signal ${name}: vulnerability reports cannot be watched here`);
@@ -29,23 +32,48 @@ export function openSource(signal: PolicySignal, context: SignalContext): Opened
 
 function openPrometheus(
   signal: PolicySignal & { readonly prometheus: NonNullable<PolicySignal["prometheus"]> },
-  { policy, servers }: SignalContext,
+  context: SignalContext,
 ): OpenedSource {
+  const { policy, servers } = context;
   const { name, prometheus } = signal;
   const entry = servers.get(prometheus.server);
   if (entry === undefined) return refused(`signal ${name}: ${servers.unknownServer(prometheus.server)}`);
-  const problems: string[] = [];
-  const { interval } = policy.spec;
-  if (parseDuration(interval) < entry.minimumIntervalMs) {
-    problems.push(
-      `interval ${interval} is too short for server "${entry.server.name}": its smallest is ${entry.minimumIntervalMs / 1_000}s`,
-    );
-  }
+  const problems = [...tooOften(policy.spec.interval, entry)];
   const built = buildSignalQuery(signal, entry.server, policy.metadata.namespace ?? "");
   if (built.kind === "Refused") problems.push(built.message);
   return built.kind === "Refused" || problems.length > 0
     ? { kind: "Refused", problems }
-    : { kind: "Opened", source: prometheusSource(built.value, entry.sampler) };
+    : { kind: "Opened", source: prometheusSource(built.value, entry.sampler, seatOf(context)) };
+}
+
+function openAlert(
+  { name, alert }: { readonly name: string; readonly alert: NonNullable<PolicySignal["alert"]> },
+  { policy, servers }: SignalContext,
+): OpenedSource {
+  const entry = servers.get(alert.server);
+  if (entry === undefined) return refused(`signal ${name}: ${servers.unknownServer(alert.server)}`);
+  const problem = tooOften(policy.spec.interval, entry);
+  const { matchers } = alert;
+  const built = buildAlertQuery({ name, matchers }, entry.server, policy.metadata.namespace ?? "");
+  const problems = [...problem, ...(built.kind === "Refused" ? [built.message] : [])];
+  return built.kind === "Refused" || problems.length > 0
+    ? { kind: "Refused", problems }
+    : { kind: "Opened", source: alertSource(built.value, entry.alerts) };
+}
+
+function tooOften(interval: string, { server, minimumIntervalMs }: ServerEntry): readonly string[] {
+  return parseDuration(interval) >= minimumIntervalMs
+    ? []
+    : [
+        `interval ${interval} is too short for server "${server.name}": its smallest is ${minimumIntervalMs / 1_000}s`,
+      ];
+}
+
+/** The signals of one policy sit in one row, so that all of them are read at the same instants. */
+function seatOf({ policy: { metadata, spec }, servers }: SignalContext): TakeSeat {
+  const intervalMs = parseDuration(spec.interval);
+  const owner = `${metadata.namespace}/${metadata.name} ${intervalMs}`;
+  return (kind) => servers.seats.take(owner, `${kind} ${intervalMs}`);
 }
 
 function refused(problem: string): OpenedSource {

@@ -43,6 +43,19 @@ export interface SignalSource {
    * Absent where it knows nothing but its values.
    */
   evidence?(question: EvidenceQuestion, signal: AbortSignal): Promise<Evidence>;
+  /** Sources with the same key are asked together when they are read at the same instant. Absent: asked alone. */
+  readonly tickGroup?: TickGroup | undefined;
+  /** Gives up the place among those who are asked together; nothing is read afterwards. Must be called once. */
+  close?(): void;
+}
+
+/**
+ * Who should be read at the same instants: the first read at an instant asks for all of them, the others get their part
+ * of the same answer. The signals of one policy share one key where they can, and a policy is best evaluated on the
+ * grid of its first signal that has one. The same as long as the source is open.
+ */
+export interface TickGroup {
+  readonly key: string;
 }
 
 export type PastReading =

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Agent } from "undici";
+import { WHOLE } from "../../src/decision/sample.ts";
 import type { Row } from "../../src/decision/row.ts";
 import { fires, replay } from "../../src/decision/window.ts";
 import { PrometheusClient } from "../../src/prometheus/client.ts";
@@ -230,12 +231,12 @@ describe("a sample from a real Prometheus", () => {
       const sampler = samplerAt(url);
       const of = build();
       const [start, end] = [ZERO - 5 * STEP, ZERO + (LENGTH + 15) * STEP];
-      const range = await sampler.sampleRange(of, start, end, STEP, signal);
+      const range = await sampler.sampleRange(of, { start, end, step: STEP }, signal);
       const singly = [];
       for (let at = start; at <= end; at += STEP) {
         singly.push({ at, sample: await sampler.sample(of, at, signal) });
       }
-      expect(range.kind === "Ok" && range.value).toEqual(singly);
+      expect(range.kind === "Ok" && range.value).toEqual(new Map([[WHOLE, singly]]));
       expect(new Set(singly.map(({ sample }) => sample.kind)).size).toBeGreaterThan(1);
     },
     60_000,
@@ -256,12 +257,10 @@ describe("a sample from a real Prometheus", () => {
     };
     const range = await samplerAt(url).sampleRange(
       ratioOf("requests_total"),
-      ZERO,
-      ZERO + 150 * STEP,
-      STEP,
+      { start: ZERO, end: ZERO + 150 * STEP, step: STEP },
       signal,
     );
-    const window = replay(row, range.kind === "Ok" ? range.value : [], STEP);
+    const window = replay(row, range.kind === "Ok" ? (range.value.get(WHOLE) ?? []) : [], STEP);
     expect(fires(window, row.forMs)).toBe(true);
     const onset = ((window.onset ?? 0) - ZERO) / STEP;
     expect(onset).toBeGreaterThan(100);

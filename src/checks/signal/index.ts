@@ -1,17 +1,17 @@
 import type { PolicySignal } from "../../crds/rollback-policy.ts";
 import type { VerificationCheck } from "../../crds/verification.ts";
-import type { Sample } from "../../decision/sample.ts";
+import type { Reading, Sample } from "../../decision/sample.ts";
 import { formatValue } from "../../decision/sentence.ts";
 import type { Unit } from "../../decision/row.ts";
 import { unitOfSignal } from "../../signals/unit.ts";
-import { fail, noVerdict, pass, type Check } from "../check.ts";
+import { fail, noVerdict, pass, type Check, type CheckSample } from "../check.ts";
 
 type SignalSpec = NonNullable<VerificationCheck["signal"]>;
 
 /** Where signals are measured. */
 export interface SignalSource {
-  /** Samples a policy's signal at an instant (milliseconds since the epoch), limited to the namespace. */
-  sample(signal: PolicySignal, namespace: string, atMs: number, abort: AbortSignal): Promise<Sample>;
+  /** Reads a policy's signal at an instant (milliseconds since the epoch), limited to the namespace. */
+  sample(signal: PolicySignal, namespace: string, atMs: number, abort: AbortSignal): Promise<Reading>;
   /** How far back a sample of the signal looks, milliseconds. */
   lookbackMs(signal: PolicySignal): number;
 }
@@ -29,11 +29,40 @@ export function signalCheck(source: SignalSource): Check<SignalSpec> {
     async sample(spec, { signals, namespace, now, signal: abort }) {
       const signal = signals.find(({ name }) => name === spec.name);
       if (signal === undefined) return noVerdict(`the policy has no signal ${spec.name}`);
-      const sample = await source.sample(signal, namespace, now, abort);
-      if (sample.kind !== "Value") return noVerdict(`${sample.kind}: ${sample.detail}`);
-      return compare(spec, sample.value, unitOfSignal(signal));
+      const reading = await source.sample(signal, namespace, now, abort);
+      return reading.kind === "Split"
+        ? judgeParts(spec, reading.parts, unitOfSignal(signal))
+        : judge(spec, reading, unitOfSignal(signal));
     },
   };
+}
+
+/**
+ * The worst part decides: one that fails is a failure; without one, any that has no value leaves the whole open, except
+ * for parts with too little traffic beside others that have enough.
+ */
+function judgeParts(spec: SignalSpec, parts: ReadonlyMap<string, Sample>, unit: Unit): CheckSample {
+  const judged = [...parts].map(([part, sample]) => ({ part, sample, outcome: judge(spec, sample, unit) }));
+  const worst =
+    judged.filter(({ outcome }) => outcome.outcome === "Fail").toSorted(worseFirst(spec))[0] ??
+    judged.find(
+      ({ outcome, sample }) => outcome.outcome === "NoVerdict" && sample.kind !== "InsufficientTraffic",
+    ) ??
+    judged.filter(({ outcome }) => outcome.outcome === "Pass").toSorted(worseFirst(spec))[0] ??
+    judged[0];
+  if (worst === undefined) return noVerdict("NoData: no label value has a series");
+  return { ...worst.outcome, value: `${worst.part}: ${worst.outcome.value}` };
+}
+
+function worseFirst({ below }: SignalSpec) {
+  const valueOf = ({ sample }: { readonly sample: Sample }) => (sample.kind === "Value" ? sample.value : 0);
+  const sign = below === undefined ? 1 : -1;
+  return (a: { readonly sample: Sample }, b: { readonly sample: Sample }) => sign * (valueOf(a) - valueOf(b));
+}
+
+function judge(spec: SignalSpec, sample: Sample, unit: Unit): CheckSample {
+  if (sample.kind !== "Value") return noVerdict(`${sample.kind}: ${sample.detail}`);
+  return compare(spec, sample.value, unit);
 }
 
 function compare({ above, below }: SignalSpec, value: number, unit: Unit) {

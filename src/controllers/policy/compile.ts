@@ -38,7 +38,10 @@ const MAX_REHYDRATED = 10_000;
 export type CompileResult =
   CompiledPolicy | { readonly kind: "Refused"; readonly problems: readonly string[] };
 
-/** Reads a policy's spec; what only the operator's configuration or the query language can tell is said here. Pure. */
+/**
+ * Reads a policy's spec; what only the operator's configuration or the query language can tell is said here. The signals
+ * of a compiled policy are open until `closePolicy`.
+ */
 export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers): CompileResult {
   const { spec } = policy;
   const problems: string[] = [];
@@ -61,8 +64,10 @@ export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers
   problems.push(...impossibleRows(rows, spec.signals));
   const freeze = parseFreezeWindows(spec.guards.freeze);
   if (freeze.kind === "Refused") problems.push(...freeze.problems);
-  if (matrix.kind === "Refused" || freeze.kind === "Refused" || problems.length > 0)
+  if (matrix.kind === "Refused" || freeze.kind === "Refused" || problems.length > 0) {
+    closeAll(signals);
     return { kind: "Refused", problems: [...new Set(problems)] };
+  }
   const lookbackMs = parseDuration(spec.attribution.lookback);
   return {
     kind: "Compiled",
@@ -89,6 +94,15 @@ export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers
       maxBreachAgeMs: parseDuration(spec.guards.maxBreachAge),
     },
   };
+}
+
+/** Gives up what the signals of a policy hold; they are not read afterwards. */
+export function closePolicy(compiled: CompileResult): void {
+  if (compiled.kind === "Compiled") closeAll(compiled.signals);
+}
+
+function closeAll(signals: readonly CompiledSignal[]): void {
+  for (const { source } of signals) source.close?.();
 }
 
 /** Whether a plan puts the policy's target back to its last known good revision. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
-import type { Sample } from "../../decision/sample.ts";
+import { WHOLE, type Sample } from "../../decision/sample.ts";
+import { Seats } from "../../prometheus/seats.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { ResourceType } from "../../kube/objects.ts";
 import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -81,15 +82,19 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   };
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
-    async sample(_query: unknown, at: number) {
-      await hooks.sampling();
-      return sampleAt(at);
-    },
-    async sampleRange(_query: unknown, start: number, end: number, step: number) {
-      const value = [];
-      for (let at = start; at <= end; at += step) value.push({ at, sample: sampleAt(at) });
-      return { kind: "Ok", value, warnings: [] };
-    },
+    server: "default",
+    join: () => ({
+      async read(at: number) {
+        await hooks.sampling();
+        return sampleAt(at);
+      },
+      async readPast({ start, end, step }: { start: number; end: number; step: number }) {
+        const samples = [];
+        for (let at = start; at <= end; at += step) samples.push({ at, sample: sampleAt(at) });
+        return { kind: "Ok", value: new Map([[WHOLE, samples]]) };
+      },
+      leave: () => undefined,
+    }),
   };
   const to = { revision: 1, uid: "rs-1", name: "rs-1", podTemplateHash: "h1", images: [] };
   const ports = {
@@ -116,6 +121,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       }),
     },
     servers: {
+      seats: new Seats(),
       get: () => ({ server: { name: "default", scrapeIntervalMs: 1_000 }, sampler, minimumIntervalMs: 0 }),
     },
     killSwitch: () => ({ kind: "Off" }),

@@ -10,7 +10,7 @@ import { overall } from "../../decision/sample.ts";
 import type { SignalSubject, SubjectRevision } from "../../signals/source.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { targetHash } from "../ledger/ledger.ts";
-import { compilePolicy, type CompiledPolicy } from "./compile.ts";
+import { closePolicy, compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { annotationProblems } from "./annotations.ts";
 import { annotated, decideAndAct } from "./decision.ts";
 import { rollbackTarget } from "./ledger-view.ts";
@@ -62,6 +62,8 @@ export async function reconcilePolicy(
 ): Promise<ReconcileResult> {
   const policy = ports.policies.get(key);
   if (policy === undefined || policy.metadata.deletionTimestamp !== undefined) {
+    const gone = memory.runtimes.get(key);
+    if (gone !== undefined) closePolicy(gone.compiled);
     memory.runtimes.delete(key);
     memory.breaches.forget(key);
     return { done: true };
@@ -216,11 +218,14 @@ function runtimeOf(
   const generation = policy.metadata.generation ?? 1;
   const before = known?.uid === policy.metadata.uid ? known : undefined;
   // Another client of a server means another configuration of it: made queries do not fit it any more.
-  const samplers = policy.spec.signals.map(({ prometheus }) =>
-    prometheus === undefined ? undefined : ports.servers.get(prometheus.server)?.sampler,
-  );
+  const samplers = policy.spec.signals.map(({ prometheus, alert }) => {
+    const server = (prometheus ?? alert)?.server;
+    return server === undefined ? undefined : ports.servers.get(server)?.sampler;
+  });
   const isSame = before?.samplers.every((sampler, index) => sampler === samplers[index]);
   if (before?.generation === generation && isSame === true) return before;
+  // Before the new ones open: the policy may take its own seat again.
+  if (known !== undefined) closePolicy(known.compiled);
   const created = createRuntime(
     policy.metadata.uid,
     generation,
