@@ -56,6 +56,7 @@ function grouping(labels: readonly string[]): string {
   return [...new Set(labels)].toSorted().map(labelName).join(", ");
 }
 
-function labelName(label: string): string {
+/** As it is written in a grouping or a matcher. */
+export function labelName(label: string): string {
   return /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label) ? label : quote(label);
 }

@@ -3,6 +3,7 @@ import type { MonotonicClock } from "./breaker.ts";
 import type { HighestBucket } from "./bucket-reader.ts";
 import { classifyFree } from "./classify.ts";
 import type { PrometheusApi } from "./client.ts";
+import { EvidenceReader } from "./evidence.ts";
 import { errorSample } from "./error-sample.ts";
 import { Gate } from "./gate.ts";
 import type { GroupContext } from "./group-context.ts";
@@ -17,6 +18,8 @@ const RANGES = 2;
 
 /** Samples signals of one server. Errors are samples; only an abort of the caller's signal rejects. */
 export class Sampler {
+  /** What the server knows of the causes of breaches. */
+  readonly evidence: EvidenceReader;
   readonly #context: GroupContext;
   /** Who is asked together, by form and row of seats. */
   readonly #groups = new Map<string, SignalGroup>();
@@ -24,6 +27,7 @@ export class Sampler {
   readonly #inFlight = new Set<FreeQuery>();
 
   constructor(api: PrometheusApi, clock: MonotonicClock) {
+    this.evidence = new EvidenceReader(api);
     this.#context = { api, proofs: new Proofs(api, clock), gate: new Gate(RANGES) };
   }
 

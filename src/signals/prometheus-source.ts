@@ -37,6 +37,7 @@ function formSource(query: FormQuery, sampler: Sampler, seat: Seat): PrometheusS
           },
         }
       : {}),
+    evidence: (question, signal) => sampler.evidence.read(query, question, signal),
     close() {
       membership.leave();
       seat.leave();
@@ -52,6 +53,7 @@ function freeSource(query: FreeQuery, sampler: Sampler): PrometheusSource {
     read: (at, _subject, signal) => sampler.sample(query, at, signal),
     readPast: async (start, end, step, signal) =>
       pastReading(await sampler.sampleRange(query, { start, end, step }, signal)),
+    evidence: (question, signal) => sampler.evidence.read(query, question, signal),
   };
 }
 

@@ -1,5 +1,5 @@
-import type { AttributionInput } from "../attribute.ts";
-import type { Interval, PastEvidence, PastSample, PodCounts, PodEvidence } from "../evidence.ts";
+import { attribute, type Attribution, type AttributionInput } from "../attribute.ts";
+import type { Evidence, Interval, PastEvidence, PastSample, PodCounts, PodEvidence } from "../evidence.ts";
 
 /** A release at 14:03:00, breached 95 s later, judged two minutes after that; nothing but time is known. */
 export const START = Date.UTC(2026, 10, 22, 14, 3, 0);
@@ -72,4 +72,22 @@ export function pastEvidence(
     });
   }
   return { forMs: 2 * MINUTE, stepMs: MINUTE, samples, lastWeek: [], ...change };
+}
+
+export const BAD = (): number => 0.23;
+export const GOOD = (): number => 0.002;
+export const NEW = { hash: "h7", from: 15, to: 210, share: BAD } as const;
+export const OLD = { hash: "h6", from: -300, to: 120, share: GOOD } as const;
+
+/** Shares of something that breaks after a second, and breaks for all alike. */
+export function goneBadAt(second: number): (at: number) => number {
+  return (at) => (at > second ? 0.9 : 0);
+}
+
+export function verdictWith(evidence: Evidence, change: Partial<AttributionInput> = {}): Attribution {
+  return attribute({ ...BASE, evidence, ...change });
+}
+
+export function withPods(lives: readonly PodLife[], change: Partial<PodEvidence> = {}): Attribution {
+  return verdictWith({ pods: podEvidence(lives, change) });
 }

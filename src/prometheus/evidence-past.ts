@@ -1,0 +1,82 @@
+import type { EvidenceQuestion, PastSample } from "../decision/attribution/evidence.ts";
+import { verdictOf, type Row } from "../decision/row.ts";
+import type { Sample } from "../decision/sample.ts";
+import type { Element, Series } from "./answer.ts";
+import { classifyQuantile, classifyRatio } from "./classify.ts";
+import { limited, limitsOf, ROLE, rolesBy, rolesOf, type Limits } from "./evidence-query.ts";
+import { instantsOf, pointsOf } from "./evidence-range.ts";
+import type { Range } from "./roles.ts";
+import type { FormQuery, SignalQuery } from "./signal-query.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** How far from the same time of day a daily job may begin. */
+const AROUND_MS = 10 * MINUTE_MS;
+/** No release is looked at that is older than the longest lookback. */
+const FURTHEST_MS = 2 * DAY_MS;
+/** Samples further apart than this see no episode that a row with a short `for` fires on. */
+const COARSEST_MS = 5 * MINUTE_MS;
+
+/** One question for the signal's values over the day before the release until now. */
+export function pastRange({ at, onset, release, row }: EvidenceQuestion): Range {
+  const step = Math.min(COARSEST_MS, Math.max(MINUTE_MS, Math.floor(row.forMs / 2 / MINUTE_MS) * MINUTE_MS));
+  const began = Math.max(Math.min(release.startedAt ?? onset, onset), at - FURTHEST_MS);
+  const start = began - DAY_MS - AROUND_MS;
+  return { start: at - Math.ceil((at - start) / step) * step, end: at, step };
+}
+
+/** The same time of day a week ago. */
+export function weekRange(question: EvidenceQuestion): Range {
+  const { step } = pastRange(question);
+  const end = question.at - 7 * DAY_MS + AROUND_MS;
+  const start = question.onset - 7 * DAY_MS - AROUND_MS;
+  return { start: end - Math.min(120, Math.ceil((end - start) / step)) * step, end, step };
+}
+
+export function pastText(query: SignalQuery, part: Limits): string {
+  if (query.kind === "query") return query.value;
+  const [first, second] = rolesBy(query.form, [], (selector) => limited(selector, limitsOf(query, part)));
+  return rolesOf({ first, second });
+}
+
+/** Samples of the same classes that the signal's own would have been. */
+export function readPast(
+  query: SignalQuery,
+  { row }: EvidenceQuestion,
+  range: Range,
+  series: readonly Series[],
+): readonly PastSample[] {
+  const sampleAt = query.kind === "query" ? freeSamples(query.scale, series) : formSamples(query, series);
+  return instantsOf(range).map((at) => pastSample(row, at, sampleAt(at)));
+}
+
+function pastSample(row: Row, at: number, sample: Sample): PastSample {
+  const verdict = verdictOf(row, sample);
+  if (sample.kind !== "Value") return { at, verdict };
+  const level = row.comparison === "above" ? sample.value : 1 / Math.max(sample.value, Number.MIN_VALUE);
+  return { at, verdict, level, ...(sample.requests === undefined ? {} : { requests: sample.requests }) };
+}
+
+function formSamples(query: FormQuery, series: readonly Series[]): (at: number) => Sample {
+  const of = (role: string): ReadonlyMap<number, number> =>
+    pointsOf(series.find(({ labels }) => labels[ROLE] === role));
+  const [first, second] = [of("first"), of("second")];
+  const elements = (points: ReadonlyMap<number, number>, at: number): readonly Element[] => {
+    const value = points.get(at);
+    return value === undefined ? [] : [{ labels: {}, at, value }];
+  };
+  return (at) =>
+    query.kind === "ratio"
+      ? classifyRatio(query, elements(first, at), elements(second, at), undefined)
+      : classifyQuantile(query, elements(first, at), elements(second, at));
+}
+
+function freeSamples(scale: number, series: readonly Series[]): (at: number) => Sample {
+  const points = pointsOf(series.length === 1 ? series[0] : undefined);
+  return (at) => {
+    const value = points.get(at);
+    return value === undefined || !Number.isFinite(value)
+      ? { kind: "NoData", detail: "no such value then" }
+      : { kind: "Value", value: value * scale };
+  };
+}
