@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { ANNOTATIONS } from "../../src/controllers/request/phase.ts";
+import { REQUEST_ANNOTATIONS as ANNOTATIONS } from "../../src/crds/annotations.ts";
 import { openShop, OPERATOR_USER, type Shop } from "../support/shop.ts";
 import type { KubectlResult } from "../support/kubectl.ts";
 import { startWorld, until, type World } from "../support/world.ts";
