@@ -39,6 +39,21 @@ export function parseRequestName(text: string): string {
   return name;
 }
 
+/** The name in `NAME`, `rbp/NAME` or `rollbackpolicy.../NAME`. */
+export function parsePolicyName(text: string): string {
+  const name = text.replace(/^(rbp|rollbackpolic(y|ies)(\.rollback\.llm-research-lab\.io)?)\//i, "");
+  if (!NAME.test(name)) throw new InvalidArgumentError(`"${text}" is not the name of a RollbackPolicy`);
+  return name;
+}
+
+/** A digest of a plan, or its beginning: long enough that another plan hardly ever begins alike. */
+export function parseDigest(text: string): string {
+  if (!/^[0-9a-f]{8,16}$/.test(text)) {
+    throw new InvalidArgumentError("must be the digest of a plan, or at least its first 8 digits");
+  }
+  return text;
+}
+
 export function parseRevision(text: string): number {
   const revision = /^\d{1,10}$/.test(text) ? Number(text) : 0;
   if (revision < 1 || revision > LARGEST_REVISION) {

@@ -1,17 +1,21 @@
 import type { Command, Option } from "commander";
 import type { ResourceType } from "../kube/objects.ts";
-import { ROLLBACK_REQUESTS } from "../kube/rollback-kinds.ts";
+import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "../kube/rollback-kinds.ts";
 import { WORKLOAD_TYPES } from "../workloads/workload.ts";
 import type { Session, SessionOptions } from "./session.ts";
 
 /** Name of the argument that stands for a workload, in help and completion. */
 export const WORKLOAD_ARGUMENT = "deploy|sts|ds/NAME";
 
+/** Name of the argument that stands for a policy. */
+export const POLICY_ARGUMENT = "POLICY";
+
 /** What may stand at the end of a command line. */
 export type Completion =
   | { readonly kind: "Words"; readonly words: readonly string[] }
   | { readonly kind: "Workloads"; readonly session: SessionOptions }
-  | { readonly kind: "Requests"; readonly session: SessionOptions };
+  | { readonly kind: "Requests"; readonly session: SessionOptions }
+  | { readonly kind: "Policies"; readonly session: SessionOptions };
 
 /** What completes the last of `words`, the words after the program's name. Pure. */
 export function completionOf(program: Command, words: readonly string[]): Completion {
@@ -33,8 +37,12 @@ export function completionOf(program: Command, words: readonly string[]): Comple
   const argument = command.registeredArguments[positionals];
   if (argument === undefined) return matching([], current);
   if (argument.argChoices !== undefined) return matching(argument.argChoices, current);
-  const kind = argument.name() === WORKLOAD_ARGUMENT ? "Workloads" : "Requests";
-  return { kind, session: scan.session };
+  return { kind: kindOf(argument.name()), session: scan.session };
+}
+
+function kindOf(argument: string) {
+  if (argument === WORKLOAD_ARGUMENT) return "Workloads";
+  return argument === POLICY_ARGUMENT ? "Policies" : "Requests";
 }
 
 interface Scan {
@@ -76,8 +84,13 @@ function matching(words: readonly string[], current: string): Completion {
   return { kind: "Words", words: words.filter((word) => word.startsWith(current)) };
 }
 
-/** Deployments, unless another kind was begun. */
-function typedKind(current: string): readonly [string, ResourceType] {
+/** What comes before the names, and whose names; Deployments, unless another kind was begun. */
+function typed(
+  kind: "Workloads" | "Requests" | "Policies",
+  current: string,
+): readonly [string, ResourceType] {
+  if (kind === "Requests") return ["", ROLLBACK_REQUESTS];
+  if (kind === "Policies") return ["", ROLLBACK_POLICIES];
   if (current.startsWith("sts/")) return ["sts/", WORKLOAD_TYPES.StatefulSet];
   if (current.startsWith("ds/")) return ["ds/", WORKLOAD_TYPES.DaemonSet];
   return ["deploy/", WORKLOAD_TYPES.Deployment];
@@ -85,11 +98,11 @@ function typedKind(current: string): readonly [string, ResourceType] {
 
 /** Names of objects for a completion. A shell waits for it, so it gives up early. Throws KubeError. */
 export async function objectWords(
-  kind: "Workloads" | "Requests",
+  kind: "Workloads" | "Requests" | "Policies",
   { client, namespace, signal }: Session,
   current: string,
 ): Promise<readonly string[]> {
-  const [prefix, type] = kind === "Workloads" ? typedKind(current) : (["", ROLLBACK_REQUESTS] as const);
+  const [prefix, type] = typed(kind, current);
   const options = { namespace, signal, deadlineMs: 2_000, mayBeBehind: true };
   const { items } = await client.list(type, options);
   return items.map(({ metadata }) => `${prefix}${metadata.name}`).filter((word) => word.startsWith(current));

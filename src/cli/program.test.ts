@@ -47,6 +47,11 @@ describe("command line", () => {
     [["undo", "deploy/web", "--reason", "x".repeat(1_025)]],
     [["status"]],
     [["status", "x", "--timeout", "soon"]],
+    [["approve", "x", "--digest", "abc"]],
+    [["deny", "x"]],
+    [["hotfix", "web"]],
+    [["hotfix", "web", "--eta", "soon"]],
+    [["hotfix", "web", "--eta", "10m", "--cancel"]],
     [["history", "-o", "xml"]],
     [["undue", "deploy/web"]],
   ])("refuses %j", async (words) => {
@@ -75,6 +80,11 @@ describe("completion", () => {
     });
     expect(completed("abort", "--namespace=shop", "")).toMatchObject({
       kind: "Requests",
+      session: { namespace: "shop" },
+    });
+    expect(completed("approve", "")).toMatchObject({ kind: "Requests" });
+    expect(completed("hotfix", "-n", "shop", "")).toMatchObject({
+      kind: "Policies",
       session: { namespace: "shop" },
     });
     expect(completed("undo", "deploy/web", "")).toEqual({ kind: "Words", words: [] });

@@ -1,13 +1,18 @@
 import { Argument, Command, Option } from "commander";
 import {
   parseWorkload,
+  parseDigest,
   parseImagePin,
+  parsePolicyName,
   parseReason,
   parseRequestName,
   parseRevision,
   parseTimeout,
 } from "./arguments.ts";
 import type { CommandContext } from "./command-context.ts";
+import type { ApproveOptions } from "./commands/approve.ts";
+import type { DenyOptions } from "./commands/deny.ts";
+import type { HotfixOptions } from "./commands/hotfix.ts";
 import type { PlanOptions } from "./commands/plan.ts";
 import type { RetryOptions } from "./commands/retry.ts";
 import type { StatusOptions } from "./commands/status.ts";
@@ -15,7 +20,7 @@ import type { UndoOptions } from "./commands/undo.ts";
 import { SHELLS, type Shell } from "./completion-scripts.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import type { Format } from "./output/objects.ts";
-import { WORKLOAD_ARGUMENT } from "./completion.ts";
+import { POLICY_ARGUMENT, WORKLOAD_ARGUMENT } from "./completion.ts";
 import type { WorkloadName } from "./request/wording.ts";
 import type { SessionOptions } from "./session.ts";
 
@@ -55,6 +60,7 @@ export function createProgram(runner: Runner): Command {
   addPlan(program, runner);
   addReaders(program, runner);
   addRequestVerbs(program, runner);
+  addAnswers(program, runner);
   addCompletion(program, runner);
   return program;
 }
@@ -187,6 +193,53 @@ function addRequestVerbs(program: Command, runner: Runner): void {
         (await import("./commands/retry.ts")).retry(context, name, options),
       ),
     );
+}
+
+function addAnswers(program: Command, runner: Runner): void {
+  program
+    .command("approve")
+    .description("Approve the plan of a request that waits, and no other plan.")
+    .addArgument(request())
+    .addOption(
+      new Option("--digest <digest>", "refuse if it has another plan than this one").argParser(parseDigest),
+    )
+    .option("--wait", "follow it until it is verified", false)
+    .addOption(timeout("15m"))
+    .action((name: string, options: ApproveOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/approve.ts")).approve(context, name, options),
+      ),
+    );
+  program
+    .command("deny")
+    .description("End a request that waits for approval.")
+    .addArgument(request())
+    .addOption(
+      new Option("--reason <text>", "why, for the record").argParser(parseReason).makeOptionMandatory(),
+    )
+    .action((name: string, options: DenyOptions, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/deny.ts")).deny(context, name, options),
+      ),
+    );
+  program
+    .command("hotfix")
+    .description("Announce a fix: rollbacks that are not urgent wait for it.")
+    .addArgument(new Argument(`<${POLICY_ARGUMENT}>`, "the RollbackPolicy").argParser(parsePolicyName))
+    .addOption(
+      new Option("--eta <duration>", "when it is to be out, from now")
+        .argParser(parseTimeout)
+        .conflicts("cancel"),
+    )
+    .option("--cancel", "no fix is to be waited for any more", false)
+    .action((name: string, options: HotfixOptions, command: Command) => {
+      if (options.eta === undefined && !options.cancel) {
+        command.error('error: say when the fix is to be out, such as "--eta 10m", or "--cancel"');
+      }
+      return runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/hotfix.ts")).hotfix(context, name, options),
+      );
+    });
 }
 
 function addCompletion(program: Command, runner: Runner): void {

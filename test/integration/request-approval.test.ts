@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { ANNOTATIONS } from "../../src/controllers/request/phase.ts";
+import { REQUEST_ANNOTATIONS as ANNOTATIONS } from "../../src/crds/annotations.ts";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { eventType, leaseType, replicaSetType } from "../../src/kube/well-known.ts";
 import { inParallel } from "../support/in-parallel.ts";

@@ -1,4 +1,4 @@
-import { ANNOTATIONS } from "../../controllers/request/phase.ts";
+import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
 import { mergePatch } from "../../kube/patch.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -15,7 +15,7 @@ export async function abort({ session, output, format }: CommandContext, name: s
   if (hasEnded(current)) {
     throw new CliError(`${name} has ended already (${current.status?.phase}): there is nothing to abort`);
   }
-  const patch = mergePatch({ metadata: { annotations: { [ANNOTATIONS.abort]: "true" } } });
+  const patch = mergePatch({ metadata: { annotations: { [REQUEST_ANNOTATIONS.abort]: "true" } } });
   const patched = await client.patch(ROLLBACK_REQUESTS, key, patch, { signal, idempotent: true });
   if (isForPrograms(format)) await printObject(output, format, patched, requestPath(name));
   else {

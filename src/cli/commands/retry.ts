@@ -27,7 +27,9 @@ export async function retry(
       `${name} is not over (${old.status?.phase ?? "not seen by an operator yet"}): wait for it, or first "kubectl-rollback abort ${name}${namespaceFlag}"`,
     );
   }
-  const spec = { ...old.spec, ...(requestedBy === undefined ? {} : { requestedBy }) };
+  // Whoever asked before does not ask now.
+  const { requestedBy: _, ...asked } = old.spec;
+  const spec = { ...asked, ...(requestedBy === undefined ? {} : { requestedBy }) };
   const base = name.replace(/-(undo|plan|retry)-[a-z0-9]{5}$/, "");
   const { metadata } = await createRequest(session, base, "retry", spec);
   return runRequest(session, output, metadata.name, {

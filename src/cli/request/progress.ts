@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { secondsBetween } from "../output/age.ts";
 import type { Output } from "../output/output.ts";
-import { hasEnded, planTexts, readyOf } from "./wording.ts";
+import { answerText, hasEnded, planTexts, readyOf } from "./wording.ts";
 
 /** One line of the progress of a request. A label comes once; its text may change while it runs. */
 export interface ProgressLine {
@@ -24,13 +24,14 @@ export function progressOf(
 ): readonly ProgressLine[] {
   return [
     ...planLines(request, knownGood, now),
-    ...waitingLines(request),
+    ...waitingLines(request, now),
     ...actLines(request),
     ...endLines(request),
   ];
 }
 
-function planLines(
+/** The plan and its warnings. */
+export function planLines(
   { status }: RollbackRequest,
   knownGood: readonly LedgerKnownGood[] | undefined,
   now: number,
@@ -51,11 +52,13 @@ function planLines(
 }
 
 /** Before the act: why it does not begin. */
-function waitingLines(request: RollbackRequest): readonly ProgressLine[] {
+function waitingLines(request: RollbackRequest, now: number): readonly ProgressLine[] {
   const { message } = readyOf(request);
   switch (request.status?.phase) {
     case "Pending":
       return [{ label: "waiting", text: message, tone: "doubtful", moving: true }];
+    case "AwaitingApproval":
+      return [{ label: "waiting", text: answerText(request, now), tone: "doubtful", moving: true }];
     case "Planning":
       return message === "" ? [] : [{ label: "planning", text: message, tone: "plain", moving: true }];
     default:

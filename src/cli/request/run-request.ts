@@ -81,7 +81,9 @@ function conclude(
   const follow = `kubectl-rollback status ${name} --watch${namespaceFlag}`;
   switch (awaited.kind) {
     case "Reached":
-      if (!hasEnded(awaited.request)) output.note(`it goes on in the cluster; to follow it: ${follow}`);
+      if (awaited.request.status?.phase === "AwaitingApproval")
+        output.note(`it waits: kubectl-rollback approve ${name}${namespaceFlag}; to follow it: ${follow}`);
+      else if (!hasEnded(awaited.request)) output.note(`it goes on in the cluster; to follow it: ${follow}`);
       return exitCodeOf(awaited.request);
     case "Silent":
       return EXIT.TimedOut;

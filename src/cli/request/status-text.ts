@@ -6,7 +6,7 @@ import { clockTime, secondsBetween } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled } from "../output/table.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { hasEnded, planTexts, readyOf, shortTitle } from "./wording.ts";
+import { answerText, hasEnded, planTexts, readyOf, shortTitle } from "./wording.ts";
 
 const INDENT = "  ";
 const WIDTH = 11;
@@ -28,7 +28,7 @@ export function statusText(request: RollbackRequest, options: StatusTextOptions)
     ...steps.flatMap(({ warnings }) => warnings.map((text) => ["warning", text] as const)),
     ["when", whenOf(request, options.now)],
     ["checks", checksOf(request)],
-    ["message", readyOf(request).message],
+    ...(isWaiting(request) ? answerOf(request, options) : [["message", readyOf(request).message] as const]),
     ["undo", undoOf(request, options.namespaceFlag)],
   ];
   const shown = rows.filter(([, text]) => text !== "");
@@ -45,6 +45,24 @@ function whatOf(
     const state = steps.length === 1 ? "" : `   ${status?.steps?.[index]?.state ?? "Pending"}`;
     return [index === 0 ? "what" : "", `${text}${state}`] as const;
   });
+}
+
+function isWaiting({ status }: RollbackRequest): boolean {
+  return status?.phase === "AwaitingApproval";
+}
+
+/** What it waits for, and how to answer; its message says the same with the whole plan in between. */
+function answerOf(
+  request: RollbackRequest,
+  { now, namespaceFlag }: StatusTextOptions,
+): readonly (readonly [string, string])[] {
+  const { name } = request.metadata;
+  return [
+    ["plan", request.status?.plan?.digest ?? ""],
+    ["waiting", answerText(request, now)],
+    ["approve", `kubectl-rollback approve ${name}${namespaceFlag}`],
+    ["deny", `kubectl-rollback deny ${name} --reason TEXT${namespaceFlag}`],
+  ];
 }
 
 function headOf(request: RollbackRequest, { good, bad, doubtful }: Colours): string {
@@ -82,7 +100,8 @@ function whyOf({ spec, status }: RollbackRequest, now: number): string {
 }
 
 function whenOf({ status }: RollbackRequest, now: number): string {
-  const { released, breached, decided, accepted, applied, completed, verified } = status?.timeline ?? {};
+  const { released, breached, decided, accepted, approved, applied, completed, verified } =
+    status?.timeline ?? {};
   const start = decided ?? accepted;
   const at = (time: string | undefined, what: string) =>
     time === undefined ? [] : [`${clockTime(time, now, true)} ${what}`];
@@ -94,6 +113,7 @@ function whenOf({ status }: RollbackRequest, now: number): string {
     ...at(released, "release"),
     ...at(breached, "breach"),
     ...at(start, decided === undefined ? "accepted" : "decided"),
+    ...after(approved, "approved"),
     ...after(applied, "patched"),
     ...after(completed, "complete"),
     ...after(verified, "verified"),

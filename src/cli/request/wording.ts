@@ -2,6 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { answerTimes } from "../../controllers/request/approval.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
@@ -80,6 +81,19 @@ export function planTexts(
     const text = planText(step, knownGood, now);
     return steps.length === 1 ? text : `${index + 1}. ${step.name.padEnd(width)}   ${text}`;
   });
+}
+
+/** `for approval until 14:33`, or when it runs by itself; and whether an approval was for another plan. */
+export function answerText(request: RollbackRequest, now: number): string {
+  const approved = request.status?.conditions?.find(({ type }) => type === "Approved");
+  const times = answerTimes(request);
+  if (times === undefined) return "for approval";
+  const { expiresAt, runsAt } = times;
+  const until =
+    runsAt < expiresAt
+      ? `runs at ${clockTime(new Date(runsAt).toISOString(), now, true)} unless it is denied`
+      : `for approval until ${clockTime(new Date(expiresAt).toISOString(), now, true)}`;
+  return approved?.status === "False" ? `${until}; not approved: ${approved.message}` : until;
 }
 
 export function readyOf({ status }: Pick<RollbackRequest, "status">): {

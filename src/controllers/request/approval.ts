@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
 import { parseDuration } from "../../crds/duration.ts";
 import { cutText } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { finish, wait, type ApprovedFact, type Decision, type Waiting } from "./decision.ts";
-import { approvedPlan, ANNOTATIONS, denial } from "./phase.ts";
+import { approvedPlan, denial } from "./phase.ts";
 import type { RequestPlan } from "./situation.ts";
 import { planSentence } from "./wording.ts";
 
@@ -74,7 +75,7 @@ function waitFor(request: RollbackRequest, plan: RequestPlan, waiting: Waiting, 
       : `plan ${given.digest}, which ${nameOr(given.by)} approved, is not the plan any more: `;
   const how =
     `"kubectl-rollback approve ${metadata.name} ${flag}" (or deny), or ` +
-    `"kubectl annotate rbr ${metadata.name} ${flag} --overwrite ${ANNOTATIONS.approve}=${plan.digest} ${ANNOTATIONS.approvedBy}=YOU"`;
+    `"kubectl annotate rbr ${metadata.name} ${flag} --overwrite ${REQUEST_ANNOTATIONS.approve}=${plan.digest} ${REQUEST_ANNOTATIONS.approvedBy}=YOU"`;
   const message = `${changed}${until}: ${planSentence(plan)}; ${how}`;
   const approved: ApprovedFact =
     given === undefined
@@ -101,6 +102,15 @@ function expiryOf({ spec }: RollbackRequest, { since }: Waiting): number {
 /** Silence is consent to the plan that was shown: another one begins the time anew. */
 function runTimeOf({ spec }: RollbackRequest, { shownAt }: Waiting): number {
   return spec.runAfter === undefined ? Infinity : shownAt + parseDuration(spec.runAfter);
+}
+
+/** When a waiting request expires, and when it runs by itself, ms since the epoch; undefined before it shows a plan. */
+export function answerTimes(
+  request: RollbackRequest,
+): { readonly expiresAt: number; readonly runsAt: number } | undefined {
+  if (request.status?.timeline?.planned === undefined) return undefined;
+  const waiting = waitingOf(request, undefined, 0);
+  return { expiresAt: expiryOf(request, waiting), runsAt: runTimeOf(request, waiting) };
 }
 
 function expired({ spec }: RollbackRequest): Decision {

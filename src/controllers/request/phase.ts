@@ -1,3 +1,4 @@
+import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
 import type { Phase } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 
@@ -31,32 +32,21 @@ export function isWaitingForApproval({ spec, status }: Pick<RollbackRequest, "sp
 /** Present from the announcement of the first act until the end, so that a deletion is seen and recorded. */
 export const FINALIZER = "rollback.llm-research-lab.io/running";
 
-const PREFIX = "rollback.llm-research-lab.io";
-
-/** What people write on a request. Names are claims unless the admission policy of the installation compares them. */
-export const ANNOTATIONS = {
-  abort: `${PREFIX}/abort`,
-  /** Digest of the plan that is approved. */
-  approve: `${PREFIX}/approve`,
-  approvedBy: `${PREFIX}/approved-by`,
-  /** Why not; may be empty. */
-  deny: `${PREFIX}/deny`,
-  deniedBy: `${PREFIX}/denied-by`,
-} as const;
-
 export function isAbortAsked({ metadata }: RollbackRequest): boolean {
-  return metadata.deletionTimestamp !== undefined || metadata.annotations?.[ANNOTATIONS.abort] === "true";
+  return (
+    metadata.deletionTimestamp !== undefined || metadata.annotations?.[REQUEST_ANNOTATIONS.abort] === "true"
+  );
 }
 
 /** The plan that somebody approved, whether or not it is the plan still. */
 export function approvedPlan({ metadata: { annotations = {} } }: RollbackRequest) {
-  const digest = annotations[ANNOTATIONS.approve] ?? "";
-  return digest === "" ? undefined : { digest, by: named(annotations[ANNOTATIONS.approvedBy]) };
+  const digest = annotations[REQUEST_ANNOTATIONS.approve] ?? "";
+  return digest === "" ? undefined : { digest, by: named(annotations[REQUEST_ANNOTATIONS.approvedBy]) };
 }
 
 export function denial({ metadata: { annotations = {} } }: RollbackRequest) {
-  const reason = annotations[ANNOTATIONS.deny];
-  return reason === undefined ? undefined : { reason, by: named(annotations[ANNOTATIONS.deniedBy]) };
+  const reason = annotations[REQUEST_ANNOTATIONS.deny];
+  return reason === undefined ? undefined : { reason, by: named(annotations[REQUEST_ANNOTATIONS.deniedBy]) };
 }
 
 function named(name: string | undefined): string | undefined {
