@@ -4,7 +4,7 @@ import type { SignalSubject } from "../signals/source.ts";
 import { BacktestError } from "./backtest-error.ts";
 import type { PastRelease } from "./past-release.ts";
 import { readPast, type PastReadings } from "./readings.ts";
-import { Replay } from "./replay.ts";
+import { Replay, type OnTick } from "./replay.ts";
 import type { BacktestReport } from "./report.ts";
 
 export interface BacktestInput {
@@ -20,6 +20,8 @@ export interface BacktestInput {
   readonly gridOffsetMs?: number;
   /** Told after each stretch, with the share that is done. */
   readonly onProgress?: (share: number) => void;
+  /** Told after each evaluation from `start` on. */
+  readonly onTick?: OnTick;
 }
 
 /** Steps of one range query: answers stay small however long the range is. */

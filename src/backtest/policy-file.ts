@@ -43,7 +43,11 @@ function toPolicy(object: Fields, path: string, otherwise: string | undefined): 
   if (problems.length > 0 || !parsed.success) {
     throw new BacktestError(`${path} is not a valid RollbackPolicy:\n${listOf(problems)}`);
   }
-  const home = otherwise ?? (typeof namespace === "string" ? namespace : undefined);
+  const own = typeof namespace === "string" ? namespace : undefined;
+  if (own !== undefined && otherwise !== undefined && own !== otherwise) {
+    throw new BacktestError(`${path} is of namespace ${own}, not of ${otherwise}: leave --namespace away`);
+  }
+  const home = own ?? otherwise;
   if (home === undefined) {
     throw new BacktestError(`${path} has no metadata.namespace: set it, or give --namespace`);
   }

@@ -9,6 +9,9 @@ import type { PastRelease } from "./past-release.ts";
 import type { PastDecision } from "./report.ts";
 import { SampleCounts } from "./sample-counts.ts";
 
+/** All rows of one evaluation at `at`, ms since the epoch. */
+export type OnTick = (at: number, evaluations: readonly RowEvaluation[]) => void;
+
 export interface ReplaySetting {
   readonly compiled: CompiledPolicy;
   readonly target: { readonly uid: string; readonly name: string };
@@ -16,6 +19,7 @@ export interface ReplaySetting {
   readonly releases: readonly PastRelease[];
   /** From here on it decides (ms since the epoch); what it is told of before only fills windows and bakes. */
   readonly start: number;
+  readonly onTick?: OnTick | undefined;
 }
 
 /** As long as production lets evidence speak, see controllers/policy/evidence.ts. */
@@ -70,6 +74,7 @@ export class Replay {
     if (live !== undefined && !isGone) this.#bake(live, evaluations, at);
     if (at < start) return;
     this.#counts.add(readings, evaluations);
+    this.#setting.onTick?.(at, evaluations);
     if (!isGone) await this.#decide(live, this.#ofThisStory(evaluations), at, signal);
   }
 
@@ -188,6 +193,7 @@ export class Replay {
       holdReason,
       attribution: attribution.verdict,
       reason: reasonOf(decision),
+      why: whyOf(decision),
       release: live,
       to: isActing(decision) ? target?.revision : undefined,
       recoveredAt: undefined,
@@ -256,18 +262,31 @@ function subjectOf(live: PastRelease | undefined, onset: number | undefined): st
 
 /** The words of production, see controllers/policy/decision.ts. */
 function reasonOf(decision: Decision): string {
+  const why = whyOf(decision);
   switch (decision.kind) {
     case "Notify":
     case "Prepare":
       return decision.sentence;
     case "Hold":
-      return `${decision.sentence}; held, ${decision.reason}: ${decision.message}`;
+      return `${decision.sentence}; held, ${decision.reason}: ${why}`;
     case "Propose":
-      if (decision.instead !== undefined)
-        return `${decision.sentence}; proposed instead of done: ${decision.instead}`;
+      if (decision.instead !== undefined) return `${decision.sentence}; proposed instead of done: ${why}`;
       return `${decision.sentence}; ${attributed(decision)}`;
     case "Rollback":
       return `${decision.sentence}; ${attributed(decision)}`;
+  }
+}
+
+function whyOf(decision: Decision): string {
+  switch (decision.kind) {
+    case "Hold":
+      return decision.message;
+    case "Propose":
+      return decision.instead ?? decision.attribution.reason;
+    case "Notify":
+    case "Prepare":
+    case "Rollback":
+      return decision.attribution.reason;
   }
 }
 

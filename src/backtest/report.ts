@@ -18,6 +18,8 @@ export interface PastDecision {
   readonly holdReason: string | undefined;
   /** One sentence: what breached, since when, and why this was decided. */
   readonly reason: string;
+  /** The part of it that tells why this was decided. */
+  readonly why: string;
   readonly release: PastRelease | undefined;
   /** Revision that a rollback would have gone to. */
   readonly to: number | undefined;
