@@ -37,9 +37,19 @@ module.exports = {
       name: "lower-layers-know-no-controller",
       severity: "error",
       from: {
-        path: "^src/(actions|backtest|checks|decision|gitops|prometheus|signals|workloads|config|kube|crds)/",
+        path: "^src/(actions|checks|decision|gitops|prometheus|signals|workloads|config|kube|crds)/",
       },
       to: { path: "^src/(controllers|telemetry|main|operator|composition|caches)" },
+    },
+    {
+      name: "backtest-decides-as-the-operator",
+      comment: "the backtest reads a policy as the operator does, and shares nothing with what acts or watches",
+      severity: "error",
+      from: { path: "^src/backtest/" },
+      to: {
+        path: "^src/(actions|checks|cli|gitops|controllers|telemetry|main|operator|composition|caches)",
+        pathNot: "^src/controllers/policy/compile[.]ts$",
+      },
     },
     {
       name: "only-main-wires",

@@ -1,4 +1,4 @@
-import { isWithin, type App, type Pod, type Route } from "./app.ts";
+import type { App, Pod, Route } from "./app.ts";
 import type { Random } from "./random.ts";
 
 export const SCRAPE_SECONDS = 15;
@@ -92,7 +92,7 @@ class PodScrapes {
   /** What a scrape reads, unless it fails or the pod is not there. */
   store(t: number, emit: Emit): void {
     const at = t + this.#phase;
-    if (!isWithin(at, this.#pod.from, this.#pod.to - this.#pod.from)) return;
+    if (at < this.#pod.from || at >= this.#pod.to) return;
     if (!this.#app.isScraped(this.#pod, at)) return;
     for (const [series, value] of this.#counters) emit(series, value, at);
   }

@@ -22,6 +22,21 @@ const runner: Runner = {
       await session.close();
     }
   },
+  async locally(options, isInCluster, command) {
+    const { systemClock } = await import("../kube/clock.ts");
+    process.once("SIGINT", () => interrupt.abort(new Error("interrupted")));
+    const { namespace } = options;
+    const { signal } = interrupt;
+    const session = isInCluster
+      ? await (await import("./session.ts")).openSession(options, env, signal)
+      : undefined;
+    if (session !== undefined) ({ server } = session);
+    try {
+      process.exitCode = await command({ output, clock: systemClock(), signal, namespace, session });
+    } finally {
+      await session?.close();
+    }
+  },
   async complete(program, words) {
     const { completionOf, objectWords } = await import("./completion.ts");
     const found = completionOf(program, words);

@@ -12,6 +12,9 @@ async function run(...words: readonly string[]): Promise<GlobalOptions | undefin
     async inCluster(options) {
       seen = options;
     },
+    async locally(options) {
+      seen = options;
+    },
     async complete() {},
     async completionScript() {},
   });
@@ -23,7 +26,7 @@ async function run(...words: readonly string[]): Promise<GlobalOptions | undefin
 }
 
 function completed(...words: readonly string[]) {
-  const idle = { async inCluster() {}, async complete() {}, async completionScript() {} };
+  const idle = { async inCluster() {}, async locally() {}, async complete() {}, async completionScript() {} };
   return completionOf(createProgram(idle), words);
 }
 

@@ -9,10 +9,19 @@ import {
   parseRevision,
   parseTimeout,
 } from "./arguments.ts";
+import {
+  parseHeader,
+  parseServerUrl,
+  parseSince,
+  parseTime,
+  type BacktestOptions,
+} from "./backtest/options.ts";
 import type { CommandContext } from "./command-context.ts";
 import type { ApproveOptions } from "./commands/approve.ts";
 import type { DenyOptions } from "./commands/deny.ts";
 import type { HotfixOptions } from "./commands/hotfix.ts";
+
+import type { BacktestContext } from "./commands/backtest.ts";
 import type { PlanOptions } from "./commands/plan.ts";
 import type { RetryOptions } from "./commands/retry.ts";
 import type { StatusOptions } from "./commands/status.ts";
@@ -33,6 +42,12 @@ export interface GlobalOptions extends SessionOptions {
 export interface Runner {
   /** Opens the cluster that the options name and runs a command in it. */
   inCluster(options: GlobalOptions, command: (context: CommandContext) => Promise<ExitCode>): Promise<void>;
+  /** Runs a command that needs a cluster only where it is told so. */
+  locally(
+    options: GlobalOptions,
+    isInCluster: boolean,
+    command: (context: Omit<BacktestContext, "format">) => Promise<ExitCode>,
+  ): Promise<void>;
   complete(program: Command, words: readonly string[]): Promise<void>;
   completionScript(shell: Shell): Promise<void>;
 }
@@ -61,6 +76,8 @@ export function createProgram(runner: Runner): Command {
   addReaders(program, runner);
   addRequestVerbs(program, runner);
   addAnswers(program, runner);
+
+  addBacktest(program, runner);
   addCompletion(program, runner);
   return program;
 }
@@ -238,6 +255,53 @@ function addAnswers(program: Command, runner: Runner): void {
       }
       return runner.inCluster(globals(command), async (context) =>
         (await import("./commands/hotfix.ts")).hotfix(context, name, options),
+
+function addBacktest(program: Command, runner: Runner): void {
+  program
+    .command("backtest")
+    .description("Show what a policy would have done in the past, from Prometheus and a list of releases.")
+    .addArgument(new Argument("<POLICY.yaml>", "file that holds the RollbackPolicy"))
+    .addOption(
+      new Option("--prometheus <url>", "the Prometheus that holds the past")
+        .argParser(parseServerUrl)
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--since <length>", "from so long ago until now, such as 14d").argParser(parseSince),
+    )
+    .addOption(new Option("--start <time>", "from then").argParser(parseTime).conflicts("since"))
+    .addOption(new Option("--end <time>", "until then [now]").argParser(parseTime))
+    .option("--releases <file>", "releases.json: a list of revision, startedAt, image")
+    .addOption(
+      new Option("--releases-from-cluster", "revisions that the cluster still has").conflicts("releases"),
+    )
+    .addOption(
+      new Option("--scrape-interval <duration>", "of the targets, as the operator's configuration has it")
+        .argParser(parseTimeout)
+        .default(parseTimeout("15s"), "15s"),
+    )
+    .option(
+      "--namespace-label <name>",
+      'label forced to the namespace in every selector; "" for none',
+      "namespace",
+    )
+    .addOption(
+      new Option("--timeout <duration>", "of one query")
+        .argParser(parseTimeout)
+        .default(parseTimeout("30s"), "30s"),
+    )
+    .option("--bearer-token-file <file>", "token for the Prometheus")
+    .addOption(
+      new Option("--header <header>", 'for the Prometheus, "NAME: VALUE"; may be given again').argParser(
+        parseHeader,
+      ),
+    )
+    .addOption(new Option("-o, --output <format>", "text for people [text]").choices(["json", "text"]))
+    .action((file: string, options: BacktestOptions, command: Command) => {
+      const all = globals(command);
+      const format = options.output ?? (all.output === "json" ? "json" : "text");
+      return runner.locally(all, options.releasesFromCluster === true, async (context) =>
+        (await import("./commands/backtest.ts")).backtest({ ...context, format }, file, options),
       );
     });
 }

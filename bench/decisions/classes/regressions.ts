@@ -139,6 +139,7 @@ export const REGRESSIONS: readonly IncidentClass[] = [
     story: "errors come and go all day, below and above the threshold; then a release really breaks",
     options: (random) => ({
       hasHistory: true,
+      profile: random.pick(["errors", "routes"]),
       replicas: random.integer(3, 4),
       rps: random.magnitude(20, 120),
     }),

@@ -34,6 +34,7 @@ export const TRAFFIC_AND_DATA: readonly IncidentClass[] = [
     story: "errors come and go all day, sometimes for minutes; a good release changes nothing about it",
     options: (random) => ({
       hasHistory: true,
+      profile: random.pick(["errors", "routes"]),
       replicas: random.integer(3, 4),
       rps: random.magnitude(20, 120),
     }),
@@ -49,6 +50,7 @@ export const TRAFFIC_AND_DATA: readonly IncidentClass[] = [
       "a job that fails much of its requests runs at the same time every day, today soon after a good release",
     options: (random) => ({
       hasHistory: true,
+      profile: random.pick(["errors", "routes"]),
       replicas: random.integer(3, 4),
       rps: random.magnitude(20, 100),
       routes: [
