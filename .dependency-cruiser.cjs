@@ -43,7 +43,8 @@ module.exports = {
     },
     {
       name: "backtest-decides-as-the-operator",
-      comment: "the backtest reads a policy as the operator does, and shares nothing with what acts or watches",
+      comment:
+        "the backtest reads a policy as the operator does, and shares nothing with what acts or watches",
       severity: "error",
       from: { path: "^src/backtest/" },
       to: {

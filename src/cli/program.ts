@@ -255,6 +255,9 @@ function addAnswers(program: Command, runner: Runner): void {
       }
       return runner.inCluster(globals(command), async (context) =>
         (await import("./commands/hotfix.ts")).hotfix(context, name, options),
+      );
+    });
+}
 
 function addBacktest(program: Command, runner: Runner): void {
   program

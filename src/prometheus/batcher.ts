@@ -57,7 +57,7 @@ export class Batcher<K, M, R> {
         },
         reject: (reason) => {
           settled();
-          reject(reason as Error);
+          reject(reason);
         },
       };
       waiters.add(waiter);

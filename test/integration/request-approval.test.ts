@@ -241,7 +241,8 @@ describe("a request that needs an approval", () => {
         const [one, two] = [await waiting(shop, "one"), await waiting(shop, "two")];
         await Promise.all([approve(shop, "one", one.digest), approve(shop, "two", two.digest, "bob")]);
         const ended = await Promise.all([shop.ended("one"), shop.ended("two")]);
-        expect(ended.map(({ status }) => status?.phase).toSorted()).toEqual(["Succeeded", "Superseded"]);
+        const phases = ended.map(({ status }) => status?.phase ?? "");
+        expect(new Set(phases)).toEqual(new Set(["Succeeded", "Superseded"]));
         expect(await shop.acts()).toHaveLength(1);
         expect(imageOf(await shop.live())).toBe("web:v2");
 
