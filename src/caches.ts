@@ -1,3 +1,4 @@
+import { POLICY_ANNOTATIONS } from "./crds/annotations.ts";
 import type { OperatorConfig } from "./config/schema.ts";
 import { REQUESTS_BY_POLICY, requestPolicy } from "./controllers/policy/history.ts";
 import {
@@ -78,9 +79,17 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     },
     { metadataOnly: true },
   );
-  // Only to wake requests that wait for them.
-  const statefulSets = cache(statefulSetType, { transform: bareIdentity }, { metadataOnly: true });
-  const daemonSets = cache(daemonSetType, { transform: bareIdentity }, { metadataOnly: true });
+  // To wake requests that wait for them, and to know which are frozen.
+  const statefulSets = cache(
+    statefulSetType,
+    { transform: bareIdentity([POLICY_ANNOTATIONS.freeze]) },
+    { metadataOnly: true },
+  );
+  const daemonSets = cache(
+    daemonSetType,
+    { transform: bareIdentity([POLICY_ANNOTATIONS.freeze]) },
+    { metadataOnly: true },
+  );
   const killSwitch = cache(
     configMapType,
     {},

@@ -8,6 +8,8 @@ import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
+import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
+import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
@@ -86,6 +88,8 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
 
+  const recent = new RecentRollbacks(caches.ledgers.store);
+
   function runRequests(signal: AbortSignal): Promise<void> {
     return runRequestController(
       {
@@ -93,6 +97,14 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           client: requestClient,
           cached: (key) => caches.requests.store.get(key),
+          policiesOn: ({ namespace, kind, name }) =>
+            caches.policies.store.byIndex(POLICIES_BY_TARGET, `${namespace}/${kind}/${name}`),
+          workload: ({ namespace, kind, name }) =>
+            caches.workloads.find((each) => each.kind === kind)?.store.get(`${namespace}/${name}`),
+          cluster: () => ({
+            automaticRollbacks: recent.times(),
+            maxPerTenMinutes: live.current.limits.automaticRollbacksPer10Minutes,
+          }),
           locks: new TargetLocks(requestClient, config.namespace),
           verifications: soaks,
           get defaultExecutor() {

@@ -20,14 +20,24 @@ export function stripDeployment(object: Deployment): Deployment {
   };
 }
 
-/** For kinds of which only it is watched that something changed: who it is, nothing else. */
-export function bareIdentity<T extends KubeObject>({ apiVersion, kind, metadata }: T): T {
-  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
-  return {
-    apiVersion,
-    kind,
-    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-  } as unknown as T;
+/** For kinds of which it is watched that something changed: who it is, and these annotations if it has them. */
+export function bareIdentity(annotationNames: readonly string[]) {
+  return <T extends KubeObject>({ apiVersion, kind, metadata }: T): T => {
+    const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
+    const annotations = only(metadata.annotations, annotationNames);
+    return {
+      apiVersion,
+      kind,
+      metadata: {
+        name,
+        namespace,
+        uid,
+        resourceVersion,
+        creationTimestamp,
+        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+      },
+    } as unknown as T;
+  };
 }
 
 /** The labels and annotations by which a controller tells its revisions apart. */

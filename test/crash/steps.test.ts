@@ -54,6 +54,9 @@ describe("the operator dies after each write of a request of several steps", () 
     return {
       client,
       cached: () => undefined,
+      policiesOn: () => [],
+      workload: () => undefined,
+      cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),
       clock: systemClock(),
       actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
       locks: new TargetLocks(client, SYSTEM),

@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { answerTimes } from "../../controllers/request/approval.ts";
+import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
@@ -86,9 +86,9 @@ export function planTexts(
 /** `for approval until 14:33`, or when it runs by itself; and whether an approval was for another plan. */
 export function answerText(request: RollbackRequest, now: number): string {
   const approved = request.status?.conditions?.find(({ type }) => type === "Approved");
-  const times = answerTimes(request);
-  if (times === undefined) return "for approval";
-  const { expiresAt, runsAt } = times;
+  const waiting = waitingSince(request.status?.timeline);
+  if (waiting === undefined) return "for approval";
+  const { expiresAt, runsAt } = answerTimes(request.spec, waiting);
   const until =
     runsAt < expiresAt
       ? `runs at ${clockTime(new Date(runsAt).toISOString(), now, true)} unless it is denied`

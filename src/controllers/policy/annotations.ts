@@ -1,7 +1,6 @@
-/** What people may write on a policy or on its target. */
-const PREFIX = "rollback.llm-research-lab.io/";
-export const FREEZE = `${PREFIX}freeze`;
-export const HOTFIX_ETA = `${PREFIX}hotfix-eta`;
+import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
+
+export const { freeze: FREEZE, hotfixEta: HOTFIX_ETA } = POLICY_ANNOTATIONS;
 
 interface Annotated {
   readonly kind: string;

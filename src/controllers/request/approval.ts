@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
-import { parseDuration } from "../../crds/duration.ts";
+import { answerTimes, waitingSince, type Waiting } from "../../decision/answer-times.ts";
 import { cutText } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { finish, wait, type ApprovedFact, type Decision, type Waiting } from "./decision.ts";
+import { finish, wait, type ApprovedFact, type Decision } from "./decision.ts";
 import { approvedPlan, denial } from "./phase.ts";
 import type { RequestPlan } from "./situation.ts";
 import { planSentence } from "./wording.ts";
@@ -32,23 +32,25 @@ export function endOfWaiting(request: RollbackRequest, now: number): Decision | 
   }
   // An approval may have come in time, and the operator too late.
   if (approvedPlan(request) !== undefined) return undefined;
-  return now < expiryOf(request, waitingOf(request, undefined, now)) ? undefined : expired(request);
+  const { expiresAt } = answerTimes(spec, waitingOf(request, undefined, now));
+  return now < expiresAt ? undefined : expired(request);
 }
 
 /** Whether this plan may be carried out. Pure. */
 export function approvalOf(request: RollbackRequest, plan: RequestPlan, now: number): Approval {
-  const { approval, runAfter } = request.spec;
-  if (approval !== "Required") return { kind: "NotNeeded" };
+  const { spec } = request;
+  if (spec.approval !== "Required") return { kind: "NotNeeded" };
   const given = approvedPlan(request);
   if (given?.digest === plan.digest) {
     const message = `approved by ${nameOr(given.by)}: plan ${plan.digest}`;
     return { kind: "Given", approved: { status: "True", reason: "Approved", message } };
   }
   const waiting = waitingOf(request, plan, now);
+  const { expiresAt, runsAt } = answerTimes(spec, waiting);
   // Long after its time nobody expects it to run any more.
-  if (now >= expiryOf(request, waiting)) return { kind: "Missing", decision: expired(request) };
-  if (now >= runTimeOf(request, waiting)) {
-    const message = `nobody denied plan ${plan.digest} within ${runAfter}`;
+  if (now >= expiresAt) return { kind: "Missing", decision: expired(request) };
+  if (now >= runsAt) {
+    const message = `nobody denied plan ${plan.digest} within ${spec.runAfter}`;
     return { kind: "Given", approved: { status: "True", reason: "NotDenied", message } };
   }
   return { kind: "Missing", decision: waitFor(request, plan, waiting, now) };
@@ -62,7 +64,7 @@ export function waitOn({ status }: RollbackRequest, afterMs: number): Decision {
 
 function waitFor(request: RollbackRequest, plan: RequestPlan, waiting: Waiting, now: number): Decision {
   const { metadata, spec } = request;
-  const [expiresAt, runsAt] = [expiryOf(request, waiting), runTimeOf(request, waiting)];
+  const { expiresAt, runsAt } = answerTimes(spec, waiting);
   const given = approvedPlan(request);
   const flag = `-n ${metadata.namespace}`;
   const until =
@@ -81,36 +83,16 @@ function waitFor(request: RollbackRequest, plan: RequestPlan, waiting: Waiting, 
     given === undefined
       ? { status: "Unknown", reason: "AwaitingApproval", message: `plan ${plan.digest} waits for approval` }
       : { status: "False", reason: "PlanChanged", message: `${changed}the plan is ${plan.digest} now` };
-  const next = Math.min(expiresAt, spec.runAfter === undefined ? Infinity : runsAt, now + paceOf(request));
+  const next = Math.min(expiresAt, runsAt, now + paceOf(request));
   const afterMs = Math.max(0, next - now);
   return { ...wait("AwaitingApproval", "AwaitingApproval", message, afterMs), waiting, approved };
 }
 
 /** Since when it waits, and with this plan. A plan that nobody has seen yet is shown now. */
 function waitingOf({ status }: RollbackRequest, plan: RequestPlan | undefined, now: number): Waiting {
-  const { planned, replanned } = status?.timeline ?? {};
-  const since = planned === undefined ? now : Date.parse(planned);
+  const waiting = waitingSince(status?.timeline) ?? { since: now, shownAt: now };
   const isAnother = plan !== undefined && status?.plan !== undefined && status.plan.digest !== plan.digest;
-  const shownAt = isAnother ? now : replanned === undefined ? since : Date.parse(replanned);
-  return { since, shownAt };
-}
-
-function expiryOf({ spec }: RollbackRequest, { since }: Waiting): number {
-  return since + parseDuration(spec.expiresAfter);
-}
-
-/** Silence is consent to the plan that was shown: another one begins the time anew. */
-function runTimeOf({ spec }: RollbackRequest, { shownAt }: Waiting): number {
-  return spec.runAfter === undefined ? Infinity : shownAt + parseDuration(spec.runAfter);
-}
-
-/** When a waiting request expires, and when it runs by itself, ms since the epoch; undefined before it shows a plan. */
-export function answerTimes(
-  request: RollbackRequest,
-): { readonly expiresAt: number; readonly runsAt: number } | undefined {
-  if (request.status?.timeline?.planned === undefined) return undefined;
-  const waiting = waitingOf(request, undefined, 0);
-  return { expiresAt: expiryOf(request, waiting), runsAt: runTimeOf(request, waiting) };
+  return isAnother ? { ...waiting, shownAt: now } : waiting;
 }
 
 function expired({ spec }: RollbackRequest): Decision {

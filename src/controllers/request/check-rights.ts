@@ -36,11 +36,11 @@ export async function warningOfChecks(
   }
 }
 
-/** The plan with a warning before all others. */
-export function withWarning(plan: RequestPlan, warning: string | undefined): RequestPlan {
+/** The plan with these warnings before all others. */
+export function withWarnings(plan: RequestPlan, before: readonly string[]): RequestPlan {
   const [first, ...others] = plan.steps;
-  if (warning === undefined || first === undefined) return plan;
-  const warnings = boundedWarnings([warning, ...first.warnings]);
+  if (before.length === 0 || first === undefined) return plan;
+  const warnings = boundedWarnings([...before, ...first.warnings]);
   return { ...plan, steps: [{ ...first, warnings }, ...others] };
 }
 

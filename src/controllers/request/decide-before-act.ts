@@ -1,3 +1,4 @@
+import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import { approvalOf, endOfWaiting, waitOn } from "./approval.ts";
 import { decidedOn, ledgerOf } from "./ledgers.ts";
@@ -24,6 +25,8 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   // Waiting is no act: only a switch that is known to be on ends it.
   const mayWait = request.spec.approval === "Required" && killSwitch.kind === "Unreadable";
   if (stopped !== undefined && !mayWait) return refuse("KillSwitch", stopped);
+  const frozen = freezeMessage(situation);
+  if (frozen !== undefined) return refuse("Frozen", frozen);
   if (plan === undefined) return { kind: "Plan" };
   switch (plan.kind) {
     case "Pending":
@@ -54,6 +57,14 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
 function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind: "Busy" }>) {
   const message = `waits for RollbackRequest ${namespace}/${name} on the same target`;
   return wait("Pending", "TargetBusy", message, LOCK_POLL_MS);
+}
+
+/** Somebody wants nothing to move; only a person, and only in an emergency, rolls back all the same. */
+function freezeMessage({ request, automatic, frozenBy }: Situation): string | undefined {
+  const isEmergency = automatic === undefined && request.spec.severity === "SEV1";
+  if (frozenBy === undefined || isEmergency) return undefined;
+  const what = `${frozenBy} has the annotation ${POLICY_ANNOTATIONS.freeze}: "true"`;
+  return `${what}: remove it${automatic === undefined ? ", or ask again with severity SEV1" : ""}`;
 }
 
 /** The operator asked first, and has decided since that it must not wait for an answer. */

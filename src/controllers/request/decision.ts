@@ -1,5 +1,6 @@
 import type { Progress } from "../../actions/action.ts";
 import type { Phase, PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import type { Waiting } from "../../decision/answer-times.ts";
 import type { RequestPlan } from "./situation.ts";
 
 /** How a request ends. */
@@ -16,12 +17,6 @@ export interface ApprovedFact {
   readonly status: "True" | "False" | "Unknown";
   readonly reason: string;
   readonly message: string;
-}
-
-/** Since when a request waits for its approval, and since when with the plan as it is; ms since the epoch. */
-export interface Waiting {
-  readonly since: number;
-  readonly shownAt: number;
 }
 
 /** The one next thing to do. Acting code has no opinions: all of them are here. */

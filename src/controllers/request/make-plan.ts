@@ -1,8 +1,9 @@
 import type { PlanResult } from "../../actions/action.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
-import { warningOfChecks, withWarning } from "./check-rights.ts";
+import { warningOfChecks, withWarnings } from "./check-rights.ts";
 import { checkExecutor } from "./executor.ts";
+import { peopleWarnings } from "./guards.ts";
 import { changedSteps, openStep } from "./journal.ts";
 import { completeOrRefused, contextFor, planSteps, together, type PlanSubject } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -23,7 +24,11 @@ export async function makePlan(
   ]);
   if (able.kind === "Refused") return { ...situation, plan: able };
   if (plan.kind !== "Planned") return { ...situation, plan };
-  return { ...situation, plan: { kind: "Planned", plan: withWarning(plan.plan, warning) } };
+  const warnings = [
+    ...(warning === undefined ? [] : [warning]),
+    ...peopleWarnings(ports, situation, plan.plan),
+  ];
+  return { ...situation, plan: { kind: "Planned", plan: withWarnings(plan.plan, warnings) } };
 }
 
 /** Plans the open step again. */

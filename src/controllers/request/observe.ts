@@ -1,6 +1,7 @@
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
+import { frozenOf } from "./guards.ts";
 import { decidedOn, ledgerOf, ledgerTargets, readLedgers } from "./ledgers.ts";
 import { isFinished } from "./phase.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -46,6 +47,8 @@ export async function observe(
         ? undefined
         : await followTwin(ports.client, twin, target, ledgerOf(ledgers, target), signal),
     killSwitch: ports.killSwitch(),
+    policy,
+    frozenBy: frozenOf(ports, resolution, policy),
     plan: undefined,
     lock: undefined,
     replanned: undefined,

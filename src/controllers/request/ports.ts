@@ -1,9 +1,12 @@
+import type { TargetKey } from "../../actions/action.ts";
 import type { Actions } from "../../actions/registry.ts";
 import type { SoakRuns } from "../../checks/soak-runs.ts";
+import type { ClusterView } from "../../decision/guards/guard.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
-import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { KubeObject } from "../../kube/objects.ts";
+import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { KillSwitchState } from "./situation.ts";
 import type { TargetLocks } from "./target-lock.ts";
 
@@ -55,6 +58,12 @@ export interface RequestPorts {
   readonly client: KubeClient;
   /** The request as the cache has it, by `namespace/name`: only for facts that never change. */
   readonly cached: (key: string) => RollbackRequest | undefined;
+  /** Policies that watch it, as the cache has them. */
+  readonly policiesOn: (target: TargetKey) => readonly RollbackPolicy[];
+  /** The workload without its template, as the cache has it; annotations of ours are kept. */
+  readonly workload: (target: TargetKey) => KubeObject | undefined;
+  /** Automatic rollbacks in the whole cluster. */
+  readonly cluster: () => Pick<ClusterView, "automaticRollbacks" | "maxPerTenMinutes">;
   readonly clock: Clock;
   readonly actions: Actions;
   readonly locks: TargetLocks;

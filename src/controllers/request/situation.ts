@@ -2,7 +2,7 @@ import type { PlanResult, Progress } from "../../actions/action.ts";
 import type { SoakState } from "../../checks/soak-runs.ts";
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
-import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
 import type { LockState } from "./target-lock.ts";
 import type { Twin } from "./twin.ts";
@@ -34,6 +34,10 @@ export interface Situation {
   /** A request of the same name and spec, but another UID, that acted before. */
   readonly twin: Twin | undefined;
   readonly killSwitch: KillSwitchState;
+  /** The policy that it names, as it is now; what was copied at acceptance does not change with it. */
+  readonly policy: RollbackPolicy | undefined;
+  /** The object whose annotation forbids every act, as `Kind/name`. */
+  readonly frozenBy: string | undefined;
   /** All steps, planned before anything was announced. */
   readonly plan: PlanResult<RequestPlan> | undefined;
   readonly lock: LockState | undefined;

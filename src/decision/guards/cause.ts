@@ -3,7 +3,13 @@ import { ALLOWED, refused, type GuardInput, type GuardResult } from "./guard.ts"
 
 /** The live release is the likely cause, and there is something proven to go back to. */
 
-export function releaseHasSettled({ release, policy, now }: GuardInput): GuardResult {
+export function releaseHasSettled({
+  release,
+  policy,
+  now,
+}: Pick<GuardInput, "release" | "now"> & {
+  readonly policy: Pick<GuardInput["policy"], "settleMs">;
+}): GuardResult {
   if (release?.startedAt === undefined) {
     return ALLOWED;
   }

@@ -1,3 +1,4 @@
+import type { Row } from "../row.ts";
 import { clockTime } from "../sentence.ts";
 import { ALLOWED, refused, type GuardInput, type GuardResult, type OpenFreeze } from "./guard.ts";
 
@@ -11,7 +12,13 @@ export function nobodyFrozeIt({ frozenBy }: GuardInput): GuardResult {
       );
 }
 
-export function noFreezeWindowIsOpen({ openFreezes, evaluation, now }: GuardInput): GuardResult {
+export function noFreezeWindowIsOpen({
+  openFreezes,
+  evaluation,
+  now,
+}: Pick<GuardInput, "openFreezes" | "now"> & {
+  readonly evaluation: { readonly row: Pick<Row, "severity"> };
+}): GuardResult {
   const { severity } = evaluation.row;
   const holding = openFreezes
     .filter(({ allow }) => !allow.includes(severity))

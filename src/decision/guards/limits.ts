@@ -65,7 +65,17 @@ export function lastAttemptIsLongAgo({ ledger, plan, intent, now }: GuardInput):
     : ALLOWED;
 }
 
-export function cooldownIsOver({ ledger, policy, now }: GuardInput): GuardResult {
+/** What the limits look at; the same for a person, who is only told. */
+interface OfTarget extends Pick<GuardInput, "now"> {
+  readonly ledger: Pick<GuardInput["ledger"], "automaticRollbacks">;
+  readonly policy: Pick<GuardInput["policy"], "cooldownMs" | "maxPerDay">;
+}
+
+interface OfCluster extends Pick<GuardInput, "now"> {
+  readonly cluster: Pick<GuardInput["cluster"], "automaticRollbacks" | "maxPerTenMinutes">;
+}
+
+export function cooldownIsOver({ ledger, policy, now }: OfTarget): GuardResult {
   if (ledger.automaticRollbacks.length === 0) {
     return ALLOWED;
   }
@@ -80,7 +90,7 @@ export function cooldownIsOver({ ledger, policy, now }: GuardInput): GuardResult
     : ALLOWED;
 }
 
-export function dailyBudgetIsLeft({ ledger, policy, now }: GuardInput): GuardResult {
+export function dailyBudgetIsLeft({ ledger, policy, now }: OfTarget): GuardResult {
   return withinLimit({
     times: ledger.automaticRollbacks,
     now,
@@ -92,7 +102,7 @@ export function dailyBudgetIsLeft({ ledger, policy, now }: GuardInput): GuardRes
   });
 }
 
-export function clusterIsNotRollingBackTooMuch({ cluster, now }: GuardInput): GuardResult {
+export function clusterIsNotRollingBackTooMuch({ cluster, now }: OfCluster): GuardResult {
   return withinLimit({
     times: cluster.automaticRollbacks,
     now,

@@ -113,6 +113,8 @@ export function situationOf(request: RollbackRequest, known: Partial<Situation> 
     automatic: undefined,
     twin: undefined,
     killSwitch: { kind: "Off" },
+    policy: undefined,
+    frozenBy: undefined,
     plan: undefined,
     lock: undefined,
     replanned: undefined,
