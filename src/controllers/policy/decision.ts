@@ -2,6 +2,7 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { RollbackPolicyStatus } from "../../crds/policy-status.ts";
 import { decide, isActing, unproven, type ActingDecision, type Decision } from "../../decision/decide.ts";
+import { stateKey } from "../../decision/matrix.ts";
 import { cutText } from "../../kube/conditions.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { isFinished, isWaitingForApproval } from "../request/phase.ts";
@@ -90,7 +91,10 @@ async function perform(
   }
 }
 
-/** Decides, and where that would act on a breach whose cause was not looked into, looks into it and decides again. */
+/**
+ * Decides, and where that would act on a breach whose cause was not looked into, looks into it and decides again, which may
+ * choose another row or part: until nothing would act unproven. What was looked into stays so at this tick, so it ends.
+ */
 async function proven(
   ports: PolicyPorts,
   context: DecisionContext,
@@ -99,17 +103,20 @@ async function proven(
 ): Promise<readonly Decision[]> {
   const { runtime, compiled, view } = context;
   const now = ports.clock.now();
-  const first = decideOn(ports, context, ledger);
-  const open = unproven(first, currentEvidence(runtime, compiled, view, now));
-  if (open.length === 0) return first;
-  await gatherEvidence(runtime, compiled, view, open, now, signal);
-  return decideOn(ports, context, ledger);
+  for (;;) {
+    const evidence = currentEvidence(runtime, compiled, view, now);
+    const decisions = decideOn(ports, context, ledger, evidence);
+    const open = unproven(decisions, evidence);
+    if (open.length === 0) return decisions;
+    await gatherEvidence(runtime, compiled, view, open, now, signal);
+  }
 }
 
 function decideOn(
   ports: PolicyPorts,
   context: DecisionContext,
   ledger: RollbackLedgerSpec | undefined,
+  evidence: DecisionInput["evidence"],
 ): readonly Decision[] {
   const { compiled, runtime, view, policy, deployment } = context;
   const { live } = view;
@@ -121,7 +128,7 @@ function decideOn(
     target: { uid: view.uid, name: view.name },
     plans: compiled.plans,
     evaluations: runtime.evaluations,
-    evidence: currentEvidence(runtime, compiled, view, now),
+    evidence,
     killSwitch: ports.killSwitch().kind,
     policy: compiled.view,
     release,
@@ -213,13 +220,17 @@ async function act(
   decision: ActingDecision,
   signal: AbortSignal,
 ): Promise<"Acted" | "Told"> {
-  const { policy, target, compiled } = context;
+  const { policy, target, compiled, runtime, view } = context;
+  const evidence = currentEvidence(runtime, compiled, view, ports.clock.now());
   const entry = await recordAutomatic(
     ports,
     { target, policy, plans: compiled.plans, recent: context.recent },
     (ledger) =>
-      decideOn(ports, context, ledger).find(
-        (each) => isActing(each) && each.kind === decision.kind && each.plan === decision.plan,
+      decideOn(ports, context, ledger, evidence).find(
+        (each) =>
+          each.kind === decision.kind &&
+          each.plan === decision.plan &&
+          evidence.has(stateKey(each.row.name, each.part)),
       ),
     signal,
   );
