@@ -1,7 +1,14 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { RollbackPolicyStatus } from "../../crds/policy-status.ts";
-import { decide, isActing, unproven, type ActingDecision, type Decision } from "../../decision/decide.ts";
+import {
+  decide,
+  isActing,
+  unproven,
+  type ActingDecision,
+  type Decision,
+  type DecisionInput,
+} from "../../decision/decide.ts";
 import { stateKey } from "../../decision/matrix.ts";
 import { cutText } from "../../kube/conditions.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
