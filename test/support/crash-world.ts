@@ -41,7 +41,7 @@ export interface CrashWorld {
     namespace: string,
     name: string,
     deployment: string,
-    options?: { readonly to?: object; readonly soak?: string },
+    options?: { readonly to?: object; readonly soak?: string; readonly approval?: "Auto" | "Required" },
   ): Promise<void>;
   facts(namespace: string, deployment: string): Promise<TargetFacts>;
   stop(): Promise<void>;
@@ -108,7 +108,8 @@ export async function startCrashWorld(): Promise<CrashWorld> {
       await applyVersion(namespace, names, "v1");
       await applyVersion(namespace, names, "v2");
     },
-    async createRequest(namespace, name, deployment, { to = { strategy: "Previous" }, soak = "2s" } = {}) {
+    async createRequest(namespace, name, deployment, options = {}) {
+      const { to = { strategy: "Previous" }, soak = "2s", approval = "Auto" } = options;
       await client.create(
         ROLLBACK_REQUESTS,
         {
@@ -117,6 +118,7 @@ export async function startCrashWorld(): Promise<CrashWorld> {
             reason: "crash test",
             steps: [{ name: "app", workload: { kind: "Deployment", name: deployment, to } }],
             serviceAccountName: EXECUTOR,
+            approval,
             verification: { settle: "0s", soak, interval: "1s" },
           } as unknown as RollbackRequest["spec"],
         },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { digestOf } from "../../actions/digest.ts";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
 import type { RequestStep } from "../../crds/steps.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -56,6 +57,61 @@ function accepted(request: RollbackRequest, policy: RollbackPolicy): RollbackReq
 }
 
 describe("what a request means", () => {
+  it("is known again by what its spec said before it could wait for an approval", () => {
+    const { approval: _a, expiresAfter: _e, ...before } = requestOf().spec;
+    const digests = [{}, { approval: "Required" as const }, { expiresAfter: "1h" }].map(
+      (spec) => resolved(requestOf({ spec })).specDigest,
+    );
+
+    expect(digests[0]).toBe(digestOf(before));
+    expect(new Set(digests).size).toBe(3);
+  });
+
+  describe("by a plan of its policy", () => {
+    const step = (name: string, replicas: number) => ({
+      name,
+      timeout: "5m",
+      scale: { kind: "Deployment", name, replicas },
+    });
+    const plans = [
+      { name: "whole", steps: [step("one", 0), { name: "app", workload: {} }] },
+      { name: "partial", steps: [step("two", 0)] },
+    ];
+    const objects = (resolution: Resolved) => resolution.steps.map(({ action }) => action.object);
+    const named = (plan: string) => ({ ...byPolicy, spec: { ...byPolicy.spec, plan } });
+
+    it("is that plan, the first one where none is named", () => {
+      expect(objects(resolved(byPolicy, policyOf({ plans })))).toEqual(["Deployment/one", "Deployment/api"]);
+      expect(objects(resolved(named("partial"), policyOf({ plans })))).toEqual(["Deployment/two"]);
+      expect(objects(resolved(named("application"), policyOf()))).toEqual(["Deployment/api"]);
+    });
+
+    it("is refused when there is none of that name", () => {
+      expect(
+        resolve({
+          request: named("none"),
+          policy: policyOf({ plans }),
+          defaultExecutor: undefined,
+          actions: ACTIONS,
+        }),
+      ).toEqual({
+        kind: "Refused",
+        reason: "PlanNotFound",
+        message: "RollbackPolicy api has no plan none, only whole, partial: name one of these",
+      });
+    });
+
+    it("stays what it was at acceptance, also when the plan or the policy is gone", () => {
+      const request = accepted(named("partial"), policyOf({ plans }));
+
+      expect(
+        objects(resolved(request, policyOf({ plans: [{ name: "other", steps: [step("three", 1)] }] }))),
+      ).toEqual(["Deployment/two"]);
+      expect(objects(resolved(request))).toEqual(["Deployment/two"]);
+      expect(request.status?.resolved?.steps).toHaveLength(1);
+    });
+  });
+
   it("is filled in by its policy", () => {
     expect(resolved(byPolicy, policyOf())).toMatchObject({
       serviceAccountName: "policy-executor",

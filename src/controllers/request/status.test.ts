@@ -29,9 +29,21 @@ import {
 
 const message = fc.constantFrom("short", "x".repeat(40_000));
 const activity: fc.Arbitrary<Activity> = fc.record({
-  phase: fc.constantFrom("Pending" as const, "Planning" as const, "Applying" as const, "Verifying" as const),
-  reason: fc.constantFrom("Planning", "TargetBusy", "Applying", "AccessDenied"),
+  phase: fc.constantFrom(
+    "Pending" as const,
+    "Planning" as const,
+    "AwaitingApproval" as const,
+    "Applying" as const,
+    "Verifying" as const,
+  ),
+  reason: fc.constantFrom("Planning", "TargetBusy", "Applying", "AccessDenied", "AwaitingApproval"),
   message,
+  approved: fc.constantFrom(
+    undefined,
+    { status: "Unknown" as const, reason: "AwaitingApproval", message: "m" },
+    { status: "False" as const, reason: "PlanChanged", message: "m" },
+    { status: "True" as const, reason: "Approved", message: "m" },
+  ),
 });
 const ending: fc.Arbitrary<Ending> = fc.record(
   {
@@ -39,6 +51,8 @@ const ending: fc.Arbitrary<Ending> = fc.record(
       "Succeeded" as const,
       "Failed" as const,
       "Superseded" as const,
+      "Denied" as const,
+      "Expired" as const,
       "Aborted" as const,
     ),
     reason: fc.constantFrom("RolledBack", "Stuck", "NothingToDo"),

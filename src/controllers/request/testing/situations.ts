@@ -198,12 +198,24 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
       undefined,
       "Pending" as const,
       "Planning" as const,
+      "AwaitingApproval" as const,
       "Applying" as const,
       "Verifying" as const,
       "Succeeded" as const,
       "Failed" as const,
       "Superseded" as const,
+      "Denied" as const,
+      "Expired" as const,
       "Aborted" as const,
+    ),
+    approval: fc.constantFrom("Auto" as const, "Required" as const),
+    runAfter: fc.constantFrom(undefined, "1s", "10m"),
+    planned: fc.constantFrom(undefined, "2026-01-01T00:00:00.000Z", AT),
+    answer: fc.constantFrom(
+      {},
+      { "rollback.llm-research-lab.io/approve": "d", "rollback.llm-research-lab.io/approved-by": "alice" },
+      { "rollback.llm-research-lab.io/approve": "other" },
+      { "rollback.llm-research-lab.io/deny": "x".repeat(5_000) },
     ),
     accepted: fc.option(fc.constant(FROM), { nil: undefined }),
     old: fc.boolean(),
@@ -215,7 +227,12 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
   })
   .map((of) =>
     requestOf({
-      spec: { dryRun: of.dryRun, deadline: of.deadline },
+      spec: {
+        dryRun: of.dryRun,
+        deadline: of.deadline,
+        approval: of.approval,
+        ...(of.runAfter === undefined || of.approval === "Auto" ? {} : { runAfter: of.runAfter }),
+      },
       ...(of.state === undefined
         ? {}
         : {
@@ -228,6 +245,7 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
       status: {
         observedGeneration: -1,
         ...(of.phase === undefined ? {} : { phase: of.phase }),
+        ...(of.planned === undefined ? {} : { timeline: { planned: of.planned } }),
         ...(of.accepted === undefined
           ? {}
           : {
@@ -254,7 +272,10 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
       },
       metadata: {
         ...(of.old ? { creationTimestamp: "2026-01-01T00:00:00Z" } : {}),
-        ...(of.abort ? { annotations: { "rollback.llm-research-lab.io/abort": "true" } } : {}),
+        annotations: {
+          ...of.answer,
+          ...(of.abort ? { "rollback.llm-research-lab.io/abort": "true" } : {}),
+        },
         ...(of.deleted ? { deletionTimestamp: "2026-01-01T00:09:59Z" } : {}),
         ...(of.finalizer ? { finalizers: [FINALIZER] } : {}),
       },
@@ -271,6 +292,7 @@ export const anySituation: fc.Arbitrary<Situation> = fc
       { kind: "Unreadable", message: "unknown" } as const,
     ),
     automatic: fc.boolean(),
+    frozenBy: fc.constantFrom(undefined, undefined, "Deployment/web"),
     plan: fc.option(anyPlan, { nil: undefined }),
     lock: fc.constantFrom(
       undefined,
