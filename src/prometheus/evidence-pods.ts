@@ -42,7 +42,7 @@ export function planPods(
   scrapeMs: number,
   fine: FineBound | undefined,
 ): PodsPlan | undefined {
-  const { onset, podLabel } = question;
+  const { row, onset, podLabel } = question;
   const hashes = hashesOf(question);
   if (hashes.length === 0) return undefined;
   const matcher = podMatcher(podLabel, hashes);
@@ -63,6 +63,7 @@ export function planPods(
       limit: counters.limit,
       ...(counters.slowerThan === undefined ? {} : { slowerThan: counters.slowerThan }),
       breachFrom: onset - query.windowMs,
+      begunUntil: onset + row.forMs + range.step,
       until: range.end,
       stepMs: range.step,
     },
