@@ -12,6 +12,8 @@ const BEFORE_ONSET_MS = 600_000;
 /** What comes later than this after the onset tells nothing new of its cause. */
 const AFTER_ONSET_MS = 600_000;
 const BEFORE_START_MS = 60_000;
+/** An earlier release may be to blame. */
+const EARLIER_MS = 300_000;
 const MOST_STEPS = 120;
 
 /** Counters of each pod, so that what each answered in each interval can be told. */
@@ -40,7 +42,7 @@ export function planPods(
   scrapeMs: number,
   fine: FineBound | undefined,
 ): PodsPlan | undefined {
-  const { onset, podLabel } = question;
+  const { row, onset, podLabel } = question;
   const hashes = hashesOf(question);
   if (hashes.length === 0) return undefined;
   const matcher = podMatcher(podLabel, hashes);
@@ -61,6 +63,7 @@ export function planPods(
       limit: counters.limit,
       ...(counters.slowerThan === undefined ? {} : { slowerThan: counters.slowerThan }),
       breachFrom: onset - query.windowMs,
+      begunUntil: onset + row.forMs + range.step,
       until: range.end,
       stepMs: range.step,
     },
@@ -164,7 +167,7 @@ function podMatcher(podLabel: string, hashes: readonly string[]): string {
 
 /** From before the release, or as far before the onset as matters, to now, or as far after it. */
 function rangeOf({ at, onset, release, row }: EvidenceQuestion, scrapeMs: number): Range {
-  const began = Math.min(release.startedAt ?? onset, onset) - BEFORE_START_MS;
+  const began = Math.min((release.startedAt ?? onset) - BEFORE_START_MS, onset - EARLIER_MS);
   const start = Math.max(began, onset - BEFORE_ONSET_MS);
   const end = Math.min(at, onset + row.forMs + AFTER_ONSET_MS);
   return rangeUntil(end, start, scrapeMs, MOST_STEPS);

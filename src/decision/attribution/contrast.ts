@@ -1,6 +1,6 @@
 import { courseOf } from "./course.ts";
 import type { Counts, Interval, PodCounts, PodEvidence } from "./evidence.ts";
-import { ENOUGH_REQUESTS, perPod, shareOf, sumOf, together } from "./pods.ts";
+import { ENOUGH_REQUESTS, perPod, shareOf, sumOf, together, until, withoutTheirEnd } from "./pods.ts";
 import { proportionsZ, ranksZ, type Stratum } from "./statistics.ts";
 
 /** How the suspected release's pods stand beside those of the releases before it, while both answered requests. */
@@ -16,28 +16,55 @@ export interface Contrast {
 const SIGNIFICANT_SHARES = 3;
 const SIGNIFICANT_RANKS = 2.33;
 
-/**
- * Undefined where it cannot be told. Strata are intervals, so that nothing is compared across time: what broke after
- * the old pods had stopped would look like a difference between the two.
- */
+/** Undefined where it cannot be told. */
 export function contrast(
   evidence: PodEvidence,
   suspects: ReadonlySet<string>,
   baseline: ReadonlySet<string>,
 ): Contrast | undefined {
-  const { limit, pods } = evidence;
+  const pods = until(evidence.pods, evidence.begunUntil);
   const fresh = pods.filter(({ hash }) => suspects.has(hash));
   const old = pods.filter(({ hash }) => baseline.has(hash));
+  return same(evidence, fresh, old) ?? worse(evidence, fresh, old);
+}
+
+/** Old pods that breach to their end do so without the new version, whenever that was. */
+function same(
+  { limit, begunUntil, stepMs }: PodEvidence,
+  fresh: readonly PodCounts[],
+  old: readonly PodCounts[],
+): Contrast | undefined {
+  const since = courseOf(together(fresh), limit)?.badSince;
+  const lived = withoutTheirEnd(old, begunUntil - 2 * stepMs);
+  const oldSince = courseOf(together(lived), limit)?.badSince;
+  if (since === undefined || oldSince === undefined) return undefined;
+  const a = sumOf(perPod(fresh, (at) => at >= since));
+  const b = sumOf(perPod(lived, (at) => at >= oldSince));
+  if (a.total < ENOUGH_REQUESTS || b.total < ENOUGH_REQUESTS) return undefined;
+  const shares = { fresh: shareOf(a), old: shareOf(b) };
+  const isAlike = shares.old > limit && shares.fresh > limit && shares.old >= shares.fresh / 2;
+  return isAlike ? { kind: "Same", ...shares } : undefined;
+}
+
+/**
+ * Only the new ones breach. Strata are intervals, so that nothing is compared across time: what broke after the old pods
+ * had stopped would look like a difference between the two.
+ */
+function worse(
+  evidence: PodEvidence,
+  fresh: readonly PodCounts[],
+  old: readonly PodCounts[],
+): Contrast | undefined {
+  const { limit } = evidence;
   const shared = sharedInstants(together(fresh), together(old));
   const since = courseOf(together(fresh), limit)?.badSince;
   // Pods are not scraped at the same moment: the first bad interval of one is not yet that of another.
   const compared = (at: number): boolean => shared.has(at) && since !== undefined && at > since;
   const shares = compare(fresh, old, compared);
-  if (shares === undefined || shares.fresh <= limit) return undefined;
-  if (shares.old > limit) return shares.old >= shares.fresh / 2 ? { kind: "Same", ...shares } : undefined;
-  return shares.old <= shares.fresh / 2 && isProof(evidence, fresh, old, compared)
-    ? { kind: "Worse", ...shares }
-    : undefined;
+  if (shares === undefined || shares.fresh <= limit || shares.old > Math.min(limit, shares.fresh / 2)) {
+    return undefined;
+  }
+  return isProof(evidence, fresh, old, compared) ? { kind: "Worse", ...shares } : undefined;
 }
 
 /** More than chance, and not the affair of single pods. */

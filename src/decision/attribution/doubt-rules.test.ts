@@ -108,6 +108,11 @@ describe("what was there before", () => {
     expect(verdictWith({ past: pastEvidence(undefined, { samples }) }).verdict).toBe("Likely");
   });
 
+  it("says nothing of the load where requests are not counted", () => {
+    const past = pastEvidence(() => ({ requests: undefined }));
+    expect(verdictWith({ past })).toEqual(verdictWith({}));
+  });
+
   it("says so when older versions carried the load that broke this one", () => {
     const onset = START + 30 * MINUTE;
     const past = pastEvidence((at) => ({

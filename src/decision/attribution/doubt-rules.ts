@@ -1,5 +1,5 @@
 import { clockTime, formatSpan } from "../sentence.ts";
-import { recurrence } from "./recurrence.ts";
+import { MANY, recurrence } from "./recurrence.ts";
 import { breachTogether } from "./scope.ts";
 import { WELL_MS } from "./sudden.ts";
 import { surge } from "./surge.ts";
@@ -25,7 +25,7 @@ export function itWasThereBefore({
   }
   const times = found.count === 1 ? "" : ` ${found.count} times`;
   return {
-    verdict: found.count >= 3 ? "Unlikely" : "Unknown",
+    verdict: found.count >= MANY ? "Unlikely" : "Unknown",
     finding: `the same breach was there${times} before revision ${cause.revision}, last at ${clockTime(found.last, now)}: it may be something that comes and goes`,
   };
 }

@@ -38,6 +38,8 @@ export interface PodEvidence {
   readonly slowerThan?: number | undefined;
   /** What the first breach was measured on began here. */
   readonly breachFrom: number;
+  /** When the row could fire first: what comes later tells nothing new of how it began. */
+  readonly begunUntil: number;
   /** The last instant that was asked for. */
   readonly until: number;
   /** Length of an interval, ms. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { BAD, GOOD, goneBadAt, NEW, OLD, withPods, type PodLife } from "./testing/case.ts";
+import { BAD, GOOD, goneBadAt, NEW, OLD, START, withPods, type PodLife } from "./testing/case.ts";
 
 describe("pods side by side", () => {
   it("prove it when only the new ones breach", () => {
@@ -119,6 +119,15 @@ describe("pods side by side", () => {
       "1 of 4 pods",
     ],
     [
+      "old ones broke before the new ones had a request",
+      [
+        { ...OLD, to: 30, share: goneBadAt(0) },
+        ...[NEW, NEW].map((pod) => ({ ...pod, from: 45, share: () => 0.9 })),
+      ],
+      "Unknown",
+      "new pods 90% vs old pods 90%",
+    ],
+    [
       "it is over, though the window still holds it",
       [NEW, NEW, OLD].map((pod) => ({ ...pod, share: (at) => (at > 165 ? 0.01 : 0.5) })),
       "Unknown",
@@ -127,6 +136,13 @@ describe("pods side by side", () => {
   ])("%s", (_, lives, verdict, words) => {
     const found = withPods(lives);
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
+  });
+
+  it("does not change its mind while the breach goes on, or ends", () => {
+    const late = (at: number): number => (at > 75 && at < 585 ? 0.9 : 0);
+    const lives = [NEW, NEW].map((pod) => ({ ...pod, from: -300, to: 600, share: late }));
+    const found = withPods(lives, { until: START + 600_000 });
+    expect([found.verdict, found.finding]).toEqual(["Unknown", expect.stringContaining("at one moment")]);
   });
 
   it("compares pods, not requests, where slow is bad", () => {

@@ -27,6 +27,19 @@ export function together(pods: readonly PodCounts[]): readonly Interval[] {
   return [...sums].map(([at, counts]) => ({ at, ...counts })).toSorted((a, b) => a.at - b.at);
 }
 
+/** The pods as they were until an instant. */
+export function until(pods: readonly PodCounts[], last: number): readonly PodCounts[] {
+  return pods.map((pod) => ({ ...pod, intervals: pod.intervals.filter(({ at }) => at <= last) }));
+}
+
+/** Without the interval in which each was shut down: what fails then is no fault of its version. */
+export function withoutTheirEnd(pods: readonly PodCounts[], stillThere: number): readonly PodCounts[] {
+  return pods.map((pod) => {
+    const isGone = (pod.intervals.at(-1)?.at ?? stillThere) < stillThere;
+    return isGone ? { ...pod, intervals: pod.intervals.slice(0, -1) } : pod;
+  });
+}
+
 /** Each pod's requests at the instants that `wanted` says. */
 export function perPod(pods: readonly PodCounts[], wanted: (at: number) => boolean): readonly Counts[] {
   return pods.map(({ intervals }) => sumOf(intervals.filter(({ at }) => wanted(at))));

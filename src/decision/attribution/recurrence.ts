@@ -11,6 +11,8 @@ const MINUTE_MS = 60_000;
 const ONE_EPISODE_MS = 10 * MINUTE_MS;
 /** How far from the same time of day a job that runs daily may begin. */
 const SAME_CLOCK_MS = 10 * MINUTE_MS;
+/** So often within a day is no coincidence, at whatever time. */
+export const MANY = 3;
 /** A single breach that is no older than this may be coming back. */
 const RECENT_MS = 120 * MINUTE_MS;
 
@@ -35,11 +37,14 @@ export function recurrence(
   const episodesOf = (some: readonly PastSample[]): readonly Episode[] =>
     merged(longRuns(some, forMs, stepMs).filter(({ level }) => level >= like));
   const episodes = episodesOf(samples.filter(({ at }) => at < before));
+  const last = episodes.at(-1);
+  if (last !== undefined && episodes.length >= MANY) {
+    return { kind: "Episodes", count: episodes.length, last: last.first };
+  }
   const yesterday = atSameClock(episodes, onset - DAY_MS);
   if (yesterday !== undefined) return { kind: "SameClock", daysAgo: 1, at: yesterday.first };
   const week = atSameClock(episodesOf(lastWeek), onset - 7 * DAY_MS);
   if (week !== undefined) return { kind: "SameClock", daysAgo: 7, at: week.first };
-  const last = episodes.at(-1);
   if (last === undefined || (episodes.length === 1 && before - last.last > RECENT_MS)) return undefined;
   return { kind: "Episodes", count: episodes.length, last: last.first };
 }

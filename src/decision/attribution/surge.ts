@@ -46,5 +46,5 @@ export function carriedBefore(
   const older = healthy.filter(({ at }) => at < before);
   const own = healthy.filter(({ at }) => at >= startedAt && at < onset);
   const now = highestOf(samples.filter(({ at }) => at >= onset));
-  return own.length > 0 && now >= MORE * highestOf(own) && now <= highestOf(older);
+  return own.length > 0 && now > 0 && now >= MORE * highestOf(own) && now <= highestOf(older);
 }

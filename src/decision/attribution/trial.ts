@@ -1,7 +1,7 @@
 import type { Candidate } from "./candidates.ts";
 import { courseOf, type Course } from "./course.ts";
 import type { Evidence } from "./evidence.ts";
-import { together } from "./pods.ts";
+import { together, until } from "./pods.ts";
 
 export type Verdict = "Caused" | "Likely" | "Unlikely" | "Unknown";
 
@@ -56,7 +56,12 @@ export function trialOf(cause: Candidate, thisCase: Case): Trial {
       evidence.pods === undefined
         ? undefined
         : courseOf(
-            together(evidence.pods.pods.filter(({ hash }) => suspects.has(hash))),
+            together(
+              until(
+                evidence.pods.pods.filter(({ hash }) => suspects.has(hash)),
+                evidence.pods.begunUntil,
+              ),
+            ),
             evidence.pods.limit,
           ),
     earlier,

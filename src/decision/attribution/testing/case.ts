@@ -40,6 +40,7 @@ export function podEvidence(lives: readonly PodLife[], change: Partial<PodEviden
   return {
     limit: 0.1,
     breachFrom: ONSET - MINUTE,
+    begunUntil: BASE.now,
     until: BASE.now,
     stepMs: STEP,
     pods: lives.map(podCounts),
