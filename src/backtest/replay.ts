@@ -89,13 +89,26 @@ export class Replay {
       if (this.#firing.size === 0) this.#told = new Map();
       return;
     }
-    const first = this.#decideOn(live, evaluations, at);
-    const open = unproven(first, this.#currentEvidence(live, evaluations, at));
-    if (open.length > 0 && live !== undefined) await this.#gather(live, open, at, signal);
-    const decisions = open.length === 0 ? first : this.#decideOn(live, evaluations, at);
+    const decisions = await this.#proven(live, evaluations, at, signal);
     for (const decision of decisions) {
       this.#record(decision, live, at);
       if (decision.kind === "Rollback") return;
+    }
+  }
+
+  /** Decides, and looks into causes until nothing would be done about a breach whose cause was not looked into. */
+  async #proven(
+    live: PastRelease | undefined,
+    evaluations: readonly RowEvaluation[],
+    at: number,
+    signal: AbortSignal,
+  ): Promise<readonly Decision[]> {
+    for (;;) {
+      const decisions = this.#decideOn(live, evaluations, at);
+      const open = unproven(decisions, this.#currentEvidence(live, evaluations, at));
+      // What is gathered is current at this tick, so that each round leaves less to be proven.
+      if (open.length === 0 || live === undefined) return decisions;
+      await this.#gather(live, open, at, signal);
     }
   }
 
