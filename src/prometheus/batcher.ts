@@ -37,7 +37,7 @@ export class Batcher<K, M, R> {
 
   /** Rejects when `signal` aborts, and with what `ask` throws. */
   read(key: K, member: M, signal: AbortSignal): Promise<R> {
-    signal.throwIfAborted();
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
     const text = this.#options.keyText(key);
     const joins = this.#running !== undefined && this.#options.keyText(this.#running.key) === text;
     const batch = (joins ? this.#running : this.#waiting.get(text)) ?? { key, waiters: new Map() };

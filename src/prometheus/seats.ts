@@ -24,6 +24,11 @@ export class Seats {
   readonly #rows = new Map<string, number[]>();
   readonly #taken = new Map<string, Taken>();
 
+  /** Seats that are taken. */
+  get size(): number {
+    return this.#taken.size;
+  }
+
   take(owner: string, kind: string): Seat {
     const taken = this.#taken.get(owner) ?? this.#sit(owner, kind);
     taken.times += 1;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PolicySignal } from "../../crds/rollback-policy.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import type { Sample } from "../../decision/sample.ts";
+import type { Reading, Sample } from "../../decision/sample.ts";
 import type { CheckContext } from "../check.ts";
 import { signalCheck } from "./index.ts";
 
@@ -23,7 +23,7 @@ const context = {
   signal: new AbortController().signal,
 } satisfies CheckContext;
 
-function check(sample: Sample) {
+function check(sample: Reading) {
   return signalCheck({ sample: async () => sample, lookbackMs: () => 30_000 });
 }
 
@@ -43,6 +43,24 @@ describe("signal check", () => {
     ["no such signal", { kind: "Value", value: 1 }, { name: "other", below: "2" }],
   ] as const)("is no verdict with %s", async (_, sample, spec) => {
     expect((await check(sample).sample(spec, context)).outcome).toBe("NoVerdict");
+  });
+
+  const value = (share: number): Sample => ({ kind: "Value", value: share });
+  const thin: Sample = { kind: "InsufficientTraffic", detail: "few" };
+  const none: Sample = { kind: "NoData", detail: "nothing" };
+  it.each<[string, Readonly<Record<string, Sample>>, string, string]>([
+    ["the worst of several", { a: value(0.2), b: value(0.3), c: none }, "Fail", "b: 30% > 10%"],
+    ["all within the bound", { a: value(0.01), b: value(0.02) }, "Pass", "b: 2% <= 10%"],
+    ["one without a value", { a: value(0.01), b: none }, "NoVerdict", "b: NoData: nothing"],
+    ["thin traffic beside others", { a: value(0.01), b: thin }, "Pass", "a: 1% <= 10%"],
+    ["thin traffic only", { a: thin }, "NoVerdict", "a: InsufficientTraffic: few"],
+    ["no part", {}, "NoVerdict", "NoData: no label value has a series"],
+  ])("of a split signal is judged by its worst part: %s", async (_, parts, outcome, text) => {
+    const reading: Reading = { kind: "Split", parts: new Map(Object.entries(parts)) };
+    expect(await check(reading).sample({ name: "errors", below: "0.10" }, context)).toEqual({
+      outcome,
+      value: text,
+    });
   });
 
   it("waits until what it looks back on lies after the rollback", () => {

@@ -3,7 +3,7 @@ import { Agent } from "undici";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { PrometheusServers } from "../../prometheus/servers.ts";
-import { compilePolicy } from "./compile.ts";
+import { closePolicy, compilePolicy } from "./compile.ts";
 
 const SERVER = {
   name: "default",
@@ -95,5 +95,44 @@ describe("compilePolicy", () => {
       expect.stringContaining("interval 1s is too short"),
       expect.stringContaining('no Prometheus server "main"'),
     ]);
+  });
+});
+
+describe("the seats of signals", () => {
+  const counted = () => new PrometheusServers([SERVER], new Agent(), { monotonic: () => 0 });
+  const taken = (from: PrometheusServers) => from.seats.size;
+
+  it("are one for all signals of a policy, and given up when it is closed", () => {
+    const from = counted();
+    const quantile = { quantile: "0.95", histogram: "seconds", window: "1m" };
+    const latency = { name: "latency", prometheus: { quantile, match: { app: "api" } } };
+    const compiled = compilePolicy(policy({ signals: [signal(), latency] }), from);
+    if (compiled.kind === "Refused") throw new Error(compiled.problems.join());
+    const keys = compiled.signals.map(({ source }) => source.tickGroup?.key);
+    expect(keys[0]).toBeDefined();
+    expect(keys[1]).toBe(keys[0]);
+    expect(taken(from)).toBe(1);
+    closePolicy(compiled);
+    expect(taken(from)).toBe(0);
+  });
+
+  it("are the same row for policies that differ in their label values only", () => {
+    const from = counted();
+    const keyOf = (name: string, change: object) => {
+      const made = policy({ signals: [signal(change)] });
+      const compiled = compilePolicy({ ...made, metadata: { ...made.metadata, name } }, from);
+      return compiled.kind === "Compiled" ? compiled.signals[0]?.source.tickGroup?.key : undefined;
+    };
+    const ratio = { bad: 'errors_total{code="500"}', total: "requests_total", window: "2m" };
+    expect(keyOf("one", { match: { app: "one" } })).toBe(keyOf("two", { match: { app: "two" } }));
+    expect(keyOf("three", { match: { team: "three" } })).not.toBe(keyOf("one", { match: { app: "one" } }));
+    expect(keyOf("four", { ratio })).not.toBe(keyOf("one", { match: { app: "one" } }));
+  });
+
+  it("are given up by a policy that is refused", () => {
+    const from = counted();
+    const other = { name: "other", prometheus: { server: "missing", query: "up" } };
+    expect(compilePolicy(policy({ signals: [signal(), other] }), from).kind).toBe("Refused");
+    expect(taken(from)).toBe(0);
   });
 });
