@@ -21,6 +21,8 @@ import {
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
 import { bareIdentity, identifyReplicaSets, stripDeployment } from "./kube/transforms.ts";
 import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
+import { followTargets } from "./signals/followed-targets.ts";
+import { PodWatch } from "./signals/pods/pod-watch.ts";
 import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { REVISION, REVISION_HISTORY } from "./workloads/revisions.ts";
@@ -92,6 +94,8 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     {},
     { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE.name}` },
   );
+  // For signals: of the workloads only whose policies ask for them.
+  const pods = new PodWatch({ client, clock, random, wholeCluster: config.watchNamespaces.length === 0 });
   const all: readonly Cache<never>[] = [
     requests,
     policies,
@@ -111,6 +115,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     replicaSets,
     killSwitch,
     leaderLease,
+    pods,
     /** Workloads of every kind: whose changes wake requests. */
     workloads: [
       { kind: "Deployment", store: deployments.store },
@@ -119,7 +124,15 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     ],
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all([...all, leaderLease].map(({ reflector }) => reflector.run(signal)));
+      const stop = followTargets({
+        policies: policies.store,
+        clock,
+        uses: (signalSpec) => signalSpec.pods !== undefined,
+        follow: (targets) => pods.follow(targets),
+      });
+      const watches = [...all, leaderLease].map(({ reflector }) => reflector.run(signal));
+      await Promise.all([...watches, pods.run(signal)]);
+      stop();
     },
     /** Resolves when every cache holds its first list. Rejects when the signal aborts. */
     async synced(signal: AbortSignal): Promise<void> {

@@ -99,6 +99,19 @@ export const LedgerAutomatic = z
   .meta(meta("An automatic rollback or proposal, recorded before its request is made."));
 export type LedgerAutomatic = z.output<typeof LedgerAutomatic>;
 
+export const LedgerDeath = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet that controlled the pod.", 64),
+    podUid: text("UID of the pod.", 64),
+    podCreatedAt: time("When the pod was created."),
+    container: dnsLabel("Name of the container."),
+    id: text("What tells the runs of one container apart.", 64),
+    reason: text("Why it ended, such as OOMKilled.", 128),
+    at: time("When it ended."),
+  })
+  .meta(meta("The end of one run of a container."));
+export type LedgerDeath = z.output<typeof LedgerDeath>;
+
 export const RollbackLedgerSpec = z
   .object({
     target: LedgerTarget,
@@ -119,6 +132,16 @@ export const RollbackLedgerSpec = z
       .max(200)
       .default([])
       .meta(meta("Automatic rollbacks of the last day and of the live release.", atomicList)),
+    deaths: z
+      .array(LedgerDeath)
+      .max(1000)
+      .optional()
+      .meta(
+        meta(
+          "Container deaths of the last day, oldest first, at most 100 for each reason; kept where a signal counts deaths.",
+          atomicList,
+        ),
+      ),
   })
   .meta(meta("What must outlive a status: facts about one target. Written by the operator only."));
 export type RollbackLedgerSpec = z.output<typeof RollbackLedgerSpec>;
