@@ -23,6 +23,7 @@ import { bareIdentity, identifyReplicaSets, stripDeployment } from "./kube/trans
 import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
 import { followTargets } from "./signals/followed-targets.ts";
 import { PodWatch } from "./signals/pods/pod-watch.ts";
+import { ReportWatch } from "./signals/vulnerabilities/report-watch.ts";
 import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { REVISION, REVISION_HISTORY } from "./workloads/revisions.ts";
@@ -95,7 +96,9 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE.name}` },
   );
   // For signals: of the workloads only whose policies ask for them.
-  const pods = new PodWatch({ client, clock, random, wholeCluster: config.watchNamespaces.length === 0 });
+  const watchOptions = { client, clock, random, wholeCluster: config.watchNamespaces.length === 0 };
+  const pods = new PodWatch(watchOptions);
+  const reports = new ReportWatch(watchOptions);
   const all: readonly Cache<never>[] = [
     requests,
     policies,
@@ -116,6 +119,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     killSwitch,
     leaderLease,
     pods,
+    reports,
     /** Workloads of every kind: whose changes wake requests. */
     workloads: [
       { kind: "Deployment", store: deployments.store },
@@ -124,15 +128,22 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     ],
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      const stop = followTargets({
-        policies: policies.store,
-        clock,
-        uses: (signalSpec) => signalSpec.pods !== undefined,
-        follow: (targets) => pods.follow(targets),
-      });
+      const common = { policies: policies.store, clock };
+      const stops = [
+        followTargets({
+          ...common,
+          uses: (each) => each.pods !== undefined,
+          follow: (targets) => pods.follow(targets),
+        }),
+        followTargets({
+          ...common,
+          uses: (each) => each.vulnerabilityReports !== undefined,
+          follow: (targets) => reports.follow(targets),
+        }),
+      ];
       const watches = [...all, leaderLease].map(({ reflector }) => reflector.run(signal));
-      await Promise.all([...watches, pods.run(signal)]);
-      stop();
+      await Promise.all([...watches, pods.run(signal), reports.run(signal)]);
+      for (const stop of stops) stop();
     },
     /** Resolves when every cache holds its first list. Rejects when the signal aborts. */
     async synced(signal: AbortSignal): Promise<void> {

@@ -18,6 +18,7 @@ import { errorMessage } from "./kube/errors.ts";
 import { createEventRecorder } from "./kube/events.ts";
 import { createKubeClient } from "./kube/http-client.ts";
 import { createTransport } from "./kube/transport.ts";
+import { replicaSetType } from "./kube/well-known.ts";
 import { PrometheusServers } from "./prometheus/servers.ts";
 import type { ClusterSignals } from "./signals/cluster-signals.ts";
 import { singleSamples } from "./signals/sample-once.ts";
@@ -83,11 +84,17 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   live.onChange(({ prometheus }) => servers.replace(prometheus.servers));
   const cluster: ClusterSignals = {
     pods: caches.pods,
+    reports: caches.reports,
+    async containersOf(namespace, { name, replicaSetUid }, signal) {
+      const set = await client.tryGet(replicaSetType, { namespace, name }, { signal });
+      if (set?.metadata.uid !== replicaSetUid) return undefined;
+      return set.spec.template.spec.containers.map((container) => container.name);
+    },
     ledger: {
       get: (target) => caches.ledgers.store.get(`${target.namespace}/${targetHash(target)}`)?.spec,
       change: async (target, change, signal) => void (await changeLedger(client, target, change, signal)),
     },
-    onError: (error) => log.warn({ error: errorMessage(error) }, "container deaths not recorded yet"),
+    onError: (error) => log.warn({ error: errorMessage(error) }, "not recorded in the ledger yet"),
   };
   const checks = createChecks(singleSamples(servers, cluster));
   const soaks = new SoakRuns(checks);

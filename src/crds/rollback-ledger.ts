@@ -112,6 +112,20 @@ export const LedgerDeath = z
   .meta(meta("The end of one run of a container."));
 export type LedgerDeath = z.output<typeof LedgerDeath>;
 
+export const LedgerScan = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    container: text("Name of the container.", 63),
+    image: text("The image, by digest where the report has one.", 1024),
+    scannedAt: time("When it was scanned."),
+    ids: text(
+      "IDs of its vulnerabilities, sorted, apart by spaces. Absent where there were too many to keep.",
+      49_152,
+    ).optional(),
+  })
+  .meta(meta("What a scanner found in an image: its own report expires after a day."));
+export type LedgerScan = z.output<typeof LedgerScan>;
+
 export const RollbackLedgerSpec = z
   .object({
     target: LedgerTarget,
@@ -139,6 +153,16 @@ export const RollbackLedgerSpec = z
       .meta(
         meta(
           "Container deaths of the last day, oldest first, at most 100 for each reason; kept where a signal counts deaths.",
+          atomicList,
+        ),
+      ),
+    scans: z
+      .array(LedgerScan)
+      .max(16)
+      .optional()
+      .meta(
+        meta(
+          "The newest scan of each container's image; kept where a signal reads vulnerability reports.",
           atomicList,
         ),
       ),

@@ -24,12 +24,15 @@ export interface TargetWatchOptions<Wire extends KubeObject, Kept extends KubeOb
   readonly onChange?: (change: StoreChange<Kept>) => void;
 }
 
+/** Why a target is not known: nothing has come yet, an answer was an error, or nothing has come for too long. */
+export type WhyUnknown = "NotListed" | "Failing" | "Stale";
+
 export type TargetView<Kept extends KubeObject> =
   | { readonly kind: "Known"; readonly store: Store<Kept> }
   /** Nothing is known of the target yet, or not any more. */
   | {
       readonly kind: "Unknown";
-      readonly reason: "NotListed" | "Failing" | "Stale";
+      readonly reason: WhyUnknown;
       readonly message: string;
       /** Of the answer behind it, 0 without one. */
       readonly code: number;

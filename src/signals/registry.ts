@@ -10,6 +10,7 @@ import type { SignalTarget } from "./ledger-memory.ts";
 import { podsSource } from "./pods/pods-source.ts";
 import { prometheusSource, type TakeSeat } from "./prometheus-source.ts";
 import type { SignalSource } from "./source.ts";
+import { vulnerabilitiesSource } from "./vulnerabilities/vulnerabilities-source.ts";
 
 /** What the sources of a policy's signals are made of. */
 export interface SignalContext {
@@ -34,6 +35,9 @@ export function openSource(signal: PolicySignal, context: SignalContext): Opened
     if (cluster === undefined) return refused(`signal ${name}: it can be read from a running cluster only`);
     const target = targetOf(context.policy);
     if (pods !== undefined) return opened(podsSource({ spec: pods, target, ...cluster }));
+    if (vulnerabilityReports !== undefined) {
+      return opened(vulnerabilitiesSource({ spec: vulnerabilityReports, target, ...cluster }));
+    }
   }
   return refused(`signal ${name}: this version of the operator does not know its source`);
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { Clock, Random } from "../../kube/clock.ts";
 import { podType, type Pod } from "../../kube/pod-types.ts";
 import type { StoreChange } from "../../kube/store.ts";
-import { TargetWatch } from "../../kube/target-watch.ts";
+import { TargetWatch, type WhyUnknown } from "../../kube/target-watch.ts";
 import { boundDeaths, deathKey, mergeDeaths, type Death } from "./deaths.ts";
 import { deploymentOf, podFacts, type PodFacts } from "./pod-facts.ts";
 
@@ -22,7 +22,7 @@ export type PodView =
       /** Those that this process has seen, oldest first; also of pods that are gone. */
       readonly deaths: readonly Death[];
     }
-  | { readonly kind: "Unknown"; readonly stale: boolean; readonly message: string };
+  | { readonly kind: "Unknown"; readonly reason: WhyUnknown; readonly message: string };
 
 /** Pods of Deployments only carry it. */
 const TEMPLATE_HASH = "pod-template-hash";
@@ -64,7 +64,7 @@ export class PodWatch {
   view(target: string): PodView {
     const view = this.#watch.view(target);
     if (view.kind === "Unknown") {
-      return { kind: "Unknown", stale: view.reason === "Stale", message: view.message };
+      return { kind: "Unknown", reason: view.reason, message: view.message };
     }
     return {
       kind: "Known",

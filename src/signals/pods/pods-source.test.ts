@@ -119,13 +119,20 @@ describe("no verdict", () => {
     ],
     ["no release yet", seen(pod()), { ...SUBJECT, live: undefined }, "NoData", /has not taken up/],
     [
-      "not listed",
-      { kind: "Unknown", stale: false, message: "pods is forbidden" },
+      "not listed yet",
+      { kind: "Unknown", reason: "NotListed", message: "the first list has not arrived yet" },
+      SUBJECT,
+      "NoData",
+      /has not arrived yet/,
+    ],
+    [
+      "may not be listed",
+      { kind: "Unknown", reason: "Failing", message: "pods is forbidden" },
       SUBJECT,
       "Error",
       /pods are not known: pods is forbidden/,
     ],
-    ["old news", { kind: "Unknown", stale: true, message: "timeout" }, SUBJECT, "Stale", /timeout/],
+    ["old news", { kind: "Unknown", reason: "Stale", message: "timeout" }, SUBJECT, "Stale", /timeout/],
   ])("%s", async (_, view, subject, kind, detail) => {
     for (const spec of [{ terminated: "OOMKilled" }, { waiting: "CrashLoopBackOff" }]) {
       const sample = await open(spec, () => view).read(NOW, subject);
@@ -218,7 +225,7 @@ describe("the past", () => {
   });
 
   it("is asked for again while the pods are not listed", async () => {
-    const view: PodView = { kind: "Unknown", stale: false, message: "" };
+    const view: PodView = { kind: "Unknown", reason: "Failing", message: "" };
     expect(await past({ waiting: "CrashLoopBackOff" }, view)).toBe("Failed");
   });
 });

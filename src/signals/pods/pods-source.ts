@@ -4,6 +4,7 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { WHOLE, type Sample, type TimedSample } from "../../decision/sample.ts";
 import { watchedName, type LedgerMemory, type SignalTarget } from "../ledger-memory.ts";
 import type { PastReading, SignalSource, SignalSubject } from "../source.ts";
+import { kindOfUnknown } from "../unknown.ts";
 import { deathsOf, recordDeaths } from "./death-record.ts";
 import { countDeaths, mergeDeaths, type Death } from "./deaths.ts";
 import { releaseAt, type PastRelease } from "./past-releases.ts";
@@ -112,7 +113,7 @@ function questionOf({ terminated, waiting, failingProbe, window, distinctPods }:
 /** Why nothing can be said; undefined when something can. */
 function whyUnknown(view: PodView, { live, desiredReplicas }: SignalSubject): Sample | undefined {
   if (view.kind === "Unknown") {
-    return { kind: view.stale ? "Stale" : "Error", detail: `pods are not known: ${view.message}` };
+    return { kind: kindOfUnknown(view.reason), detail: `pods are not known: ${view.message}` };
   }
   if (live === undefined) return NOT_OBSERVED;
   // Older ones too: a rollback in the middle of a rollout keeps them.
