@@ -22,6 +22,9 @@ import {
 import { createStore, type Store, type StoreOptions } from "./kube/store.ts";
 import { bareIdentity, identifyReplicaSets, stripDeployment } from "./kube/transforms.ts";
 import { configMapType, deploymentType, leaseType, replicaSetType } from "./kube/well-known.ts";
+import { followTargets } from "./signals/followed-targets.ts";
+import { PodWatch } from "./signals/pods/pod-watch.ts";
+import { ReportWatch } from "./signals/vulnerabilities/report-watch.ts";
 import { daemonSetType, statefulSetType } from "./kube/workload-types.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { REVISION, REVISION_HISTORY } from "./workloads/revisions.ts";
@@ -101,6 +104,10 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     {},
     { namespaces: [config.namespace], fieldSelector: `metadata.name=${LEADER_LEASE.name}` },
   );
+  // For signals: of the workloads only whose policies ask for them.
+  const watchOptions = { client, clock, random, wholeCluster: config.watchNamespaces.length === 0 };
+  const pods = new PodWatch(watchOptions);
+  const reports = new ReportWatch(watchOptions);
   const all: readonly Cache<never>[] = [
     requests,
     policies,
@@ -120,6 +127,8 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     replicaSets,
     killSwitch,
     leaderLease,
+    pods,
+    reports,
     /** Workloads of every kind: whose changes wake requests. */
     workloads: [
       { kind: "Deployment", store: deployments.store },
@@ -128,7 +137,22 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     ],
     /** Follows the cluster until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all([...all, leaderLease].map(({ reflector }) => reflector.run(signal)));
+      const common = { policies: policies.store, clock };
+      const stops = [
+        followTargets({
+          ...common,
+          uses: (each) => each.pods !== undefined,
+          follow: (targets) => pods.follow(targets),
+        }),
+        followTargets({
+          ...common,
+          uses: (each) => each.vulnerabilityReports !== undefined,
+          follow: (targets) => reports.follow(targets),
+        }),
+      ];
+      const watches = [...all, leaderLease].map(({ reflector }) => reflector.run(signal));
+      await Promise.all([...watches, pods.run(signal), reports.run(signal)]);
+      for (const stop of stops) stop();
     },
     /** Resolves when every cache holds its first list. Rejects when the signal aborts. */
     async synced(signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
+import { changeLedger, targetHash } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
@@ -19,7 +20,9 @@ import { errorMessage } from "./kube/errors.ts";
 import { createEventRecorder } from "./kube/events.ts";
 import { createKubeClient } from "./kube/http-client.ts";
 import { createTransport } from "./kube/transport.ts";
+import { replicaSetType } from "./kube/well-known.ts";
 import { PrometheusServers } from "./prometheus/servers.ts";
+import type { ClusterSignals } from "./signals/cluster-signals.ts";
 import { singleSamples } from "./signals/sample-once.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -81,7 +84,21 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     metrics.prometheusQuery,
   );
   live.onChange(({ prometheus }) => servers.replace(prometheus.servers));
-  const checks = createChecks(singleSamples(servers));
+  const cluster: ClusterSignals = {
+    pods: caches.pods,
+    reports: caches.reports,
+    async containersOf(namespace, { name, replicaSetUid }, signal) {
+      const set = await client.tryGet(replicaSetType, { namespace, name }, { signal });
+      if (set?.metadata.uid !== replicaSetUid) return undefined;
+      return set.spec.template.spec.containers.map((container) => container.name);
+    },
+    ledger: {
+      get: (target) => caches.ledgers.store.get(`${target.namespace}/${targetHash(target)}`)?.spec,
+      change: async (target, change, signal) => void (await changeLedger(client, target, change, signal)),
+    },
+    onError: (error) => log.warn({ error: errorMessage(error) }, "not recorded in the ledger yet"),
+  };
+  const checks = createChecks(singleSamples(servers, cluster));
   const soaks = new SoakRuns(checks);
   const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter, soaks });
   const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };
@@ -157,6 +174,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           ...views,
           servers,
+          cluster,
           observer: policyObserver(log, metrics),
           newId: randomUUID,
           get automaticRollbacksPer10Minutes() {

@@ -99,6 +99,33 @@ export const LedgerAutomatic = z
   .meta(meta("An automatic rollback or proposal, recorded before its request is made."));
 export type LedgerAutomatic = z.output<typeof LedgerAutomatic>;
 
+export const LedgerDeath = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet that controlled the pod.", 64),
+    podUid: text("UID of the pod.", 64),
+    podCreatedAt: time("When the pod was created."),
+    container: dnsLabel("Name of the container."),
+    id: text("What tells the runs of one container apart.", 64),
+    reason: text("Why it ended, such as OOMKilled.", 128),
+    at: time("When it ended."),
+  })
+  .meta(meta("The end of one run of a container."));
+export type LedgerDeath = z.output<typeof LedgerDeath>;
+
+export const LedgerScan = z
+  .object({
+    replicaSetUid: text("UID of the ReplicaSet.", 64),
+    container: text("Name of the container.", 63),
+    image: text("The image, by digest where the report has one.", 1024),
+    scannedAt: time("When it was scanned."),
+    ids: text(
+      "IDs of its vulnerabilities, sorted, apart by spaces. Absent where there were too many to keep.",
+      49_152,
+    ).optional(),
+  })
+  .meta(meta("What a scanner found in an image: its own report expires after a day."));
+export type LedgerScan = z.output<typeof LedgerScan>;
+
 export const RollbackLedgerSpec = z
   .object({
     target: LedgerTarget,
@@ -119,6 +146,26 @@ export const RollbackLedgerSpec = z
       .max(200)
       .default([])
       .meta(meta("Automatic rollbacks of the last day and of the live release.", atomicList)),
+    deaths: z
+      .array(LedgerDeath)
+      .max(1000)
+      .optional()
+      .meta(
+        meta(
+          "Container deaths of the last day, oldest first, at most 100 for each reason; kept where a signal counts deaths.",
+          atomicList,
+        ),
+      ),
+    scans: z
+      .array(LedgerScan)
+      .max(16)
+      .optional()
+      .meta(
+        meta(
+          "The newest scan of each container's image; kept where a signal reads vulnerability reports.",
+          atomicList,
+        ),
+      ),
   })
   .meta(meta("What must outlive a status: facts about one target. Written by the operator only."));
 export type RollbackLedgerSpec = z.output<typeof RollbackLedgerSpec>;

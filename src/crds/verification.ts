@@ -90,7 +90,7 @@ export const Verification = z
       .optional()
       .meta(
         meta(
-          "The checks. Default: pods, version, and each signal of the policy that a row of the matrix names.",
+          "The checks. Default: pods, version, and each signal of the policy that a row of the matrix names, except those of vulnerability reports.",
           listMap("name"),
         ),
       ),

@@ -7,6 +7,8 @@ export interface ObjectMeta {
   readonly generation?: number | undefined;
   readonly creationTimestamp: string;
   readonly deletionTimestamp?: string | undefined;
+  /** Seconds from the wish to delete it to `deletionTimestamp`. */
+  readonly deletionGracePeriodSeconds?: number | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly finalizers?: readonly string[] | undefined;

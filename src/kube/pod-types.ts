@@ -97,6 +97,8 @@ export interface ContainerState {
     readonly message?: string;
     readonly startedAt?: string;
     readonly finishedAt?: string;
+    /** As `containerd://<id>`: of the very run that ended. */
+    readonly containerID?: string;
   };
 }
 

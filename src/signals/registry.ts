@@ -5,13 +5,19 @@ import { buildAlertQuery } from "../prometheus/alert-query.ts";
 import type { PrometheusServers, ServerEntry } from "../prometheus/servers.ts";
 import { buildSignalQuery } from "../prometheus/signal-query.ts";
 import { alertSource } from "./alert-source.ts";
+import type { ClusterSignals } from "./cluster-signals.ts";
+import type { SignalTarget } from "./ledger-memory.ts";
+import { podsSource } from "./pods/pods-source.ts";
 import { prometheusSource, type TakeSeat } from "./prometheus-source.ts";
 import type { SignalSource } from "./source.ts";
+import { vulnerabilitiesSource } from "./vulnerabilities/vulnerabilities-source.ts";
 
 /** What the sources of a policy's signals are made of. */
 export interface SignalContext {
   readonly policy: Pick<RollbackPolicy, "metadata" | "spec">;
   readonly servers: PrometheusServers;
+  /** Absent where no cluster is watched, such as in a backtest. */
+  readonly cluster?: ClusterSignals | undefined;
 }
 
 export type OpenedSource =
@@ -24,9 +30,15 @@ export function openSource(signal: PolicySignal, context: SignalContext): Opened
   const { name, prometheus, pods, vulnerabilityReports, alert } = signal;
   if (prometheus !== undefined) return openPrometheus({ ...signal, prometheus }, context);
   if (alert !== undefined) return openAlert({ name, alert }, context);
-  if (pods !== undefined) return refused(`signal ${name}: pods cannot be watched here`);
-  if (vulnerabilityReports !== undefined)
-    return refused(`signal ${name}: vulnerability reports cannot be watched here`);
+  if (pods !== undefined || vulnerabilityReports !== undefined) {
+    const { cluster } = context;
+    if (cluster === undefined) return refused(`signal ${name}: it can be read from a running cluster only`);
+    const target = targetOf(context.policy);
+    if (pods !== undefined) return opened(podsSource({ spec: pods, target, ...cluster }));
+    if (vulnerabilityReports !== undefined) {
+      return opened(vulnerabilitiesSource({ spec: vulnerabilityReports, target, ...cluster }));
+    }
+  }
   return refused(`signal ${name}: this version of the operator does not know its source`);
 }
 
@@ -74,6 +86,15 @@ function seatOf({ policy: { metadata, spec }, servers }: SignalContext): TakeSea
   const intervalMs = parseDuration(spec.interval);
   const owner = `${metadata.namespace}/${metadata.name} ${intervalMs}`;
   return (kind) => servers.seats.take(owner, `${kind} ${intervalMs}`);
+}
+
+function targetOf({ metadata, spec }: SignalContext["policy"]): SignalTarget {
+  const { kind, name } = spec.target;
+  return { group: "apps", kind, namespace: metadata.namespace ?? "", name };
+}
+
+function opened(source: SignalSource): OpenedSource {
+  return { kind: "Opened", source };
 }
 
 function refused(problem: string): OpenedSource {

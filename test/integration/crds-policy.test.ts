@@ -71,6 +71,54 @@ describe("a RollbackPolicy in the API server", () => {
       "must have exactly one of `ratio`, `quantile`, `query`",
     ],
     [
+      "a signal without a source",
+      { signals: [{ name: "errors" }] },
+      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+    ],
+    [
+      "a signal from two places",
+      { signals: [{ ...SIGNAL, pods: { terminated: "OOMKilled" } }] },
+      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+    ],
+    [
+      "a unit of what is counted",
+      { signals: [{ name: "errors", unit: "seconds", pods: { terminated: "OOMKilled" } }] },
+      "`unit` is for `prometheus`",
+    ],
+    [
+      "pods in two states",
+      { signals: [{ name: "errors", pods: { terminated: "OOMKilled", waiting: "CrashLoopBackOff" } }] },
+      "must have exactly one of `terminated`, `waiting`, `failingProbe`",
+    ],
+    [
+      "a window of a state",
+      { signals: [{ name: "errors", pods: { waiting: "CrashLoopBackOff", window: "5m" } }] },
+      "`window` is for `terminated`",
+    ],
+    [
+      "a reason that no container dies of",
+      { signals: [{ name: "errors", pods: { terminated: "OOMkilled" } }] },
+      'terminated: Unsupported value: "OOMkilled"',
+    ],
+    [
+      "a probe that leaves no trace",
+      { signals: [{ name: "errors", pods: { failingProbe: "Liveness" } }] },
+      'failingProbe: Unsupported value: "Liveness"',
+    ],
+    [
+      "a severity that is none",
+      { signals: [{ name: "errors", vulnerabilityReports: { severity: "CRITICAL" } }] },
+      'severity: Unsupported value: "CRITICAL"',
+    ],
+    [
+      "a check of what is no check",
+      {
+        signals: [{ name: "errors", vulnerabilityReports: { severity: "Critical" } }],
+        verification: { checks: [{ name: "c", signal: { name: "errors", below: "1" } }] },
+      },
+      "no check of `verification` may name a `vulnerabilityReports` signal",
+    ],
+    [
       "labels for a free query",
       { signals: [{ name: "errors", prometheus: { query: "up", match: { a: "b" } } }] },
       "`match` is for `ratio` and `quantile`",

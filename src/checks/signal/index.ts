@@ -4,14 +4,19 @@ import type { Reading, Sample } from "../../decision/sample.ts";
 import { formatValue } from "../../decision/sentence.ts";
 import type { Unit } from "../../decision/row.ts";
 import { unitOfSignal } from "../../signals/unit.ts";
-import { fail, noVerdict, pass, type Check, type CheckSample } from "../check.ts";
+import { fail, noVerdict, pass, type Check, type CheckContext, type CheckSample } from "../check.ts";
 
 type SignalSpec = NonNullable<VerificationCheck["signal"]>;
 
 /** Where signals are measured. */
 export interface SignalSource {
   /** Reads a policy's signal at an instant (milliseconds since the epoch), limited to the namespace. */
-  sample(signal: PolicySignal, namespace: string, atMs: number, abort: AbortSignal): Promise<Reading>;
+  sample(
+    signal: PolicySignal,
+    place: Pick<CheckContext, "namespace" | "restored">,
+    atMs: number,
+    abort: AbortSignal,
+  ): Promise<Reading>;
   /** How far back a sample of the signal looks, milliseconds. */
   lookbackMs(signal: PolicySignal): number;
 }
@@ -26,10 +31,10 @@ export function signalCheck(source: SignalSource): Check<SignalSpec> {
       const signal = signals.find((each) => each.name === name);
       return signal === undefined ? 0 : source.lookbackMs(signal);
     },
-    async sample(spec, { signals, namespace, now, signal: abort }) {
+    async sample(spec, { signals, namespace, restored, now, signal: abort }) {
       const signal = signals.find(({ name }) => name === spec.name);
       if (signal === undefined) return noVerdict(`the policy has no signal ${spec.name}`);
-      const reading = await source.sample(signal, namespace, now, abort);
+      const reading = await source.sample(signal, { namespace, restored }, now, abort);
       return reading.kind === "Split"
         ? judgeParts(spec, reading.parts, unitOfSignal(signal))
         : judge(spec, reading, unitOfSignal(signal));

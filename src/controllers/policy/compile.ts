@@ -6,6 +6,7 @@ import { parseMatrix } from "../../decision/matrix.ts";
 import type { Row } from "../../decision/row.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
+import type { ClusterSignals } from "../../signals/cluster-signals.ts";
 import { openSource } from "../../signals/registry.ts";
 import type { SignalSource } from "../../signals/source.ts";
 import { unitOfSignal } from "../../signals/unit.ts";
@@ -42,13 +43,17 @@ export type CompileResult =
  * Reads a policy's spec; what only the operator's configuration or the query language can tell is said here. The signals
  * of a compiled policy are open until `closePolicy`.
  */
-export function compilePolicy(policy: RollbackPolicy, servers: PrometheusServers): CompileResult {
+export function compilePolicy(
+  policy: RollbackPolicy,
+  servers: PrometheusServers,
+  cluster?: ClusterSignals,
+): CompileResult {
   const { spec } = policy;
   const problems: string[] = [];
   const intervalMs = parseDuration(spec.interval);
   const signals: CompiledSignal[] = [];
   for (const signal of spec.signals) {
-    const opened = openSource(signal, { policy, servers });
+    const opened = openSource(signal, { policy, servers, cluster });
     if (opened.kind === "Refused") problems.push(...opened.problems);
     else signals.push({ name: signal.name, source: opened.source });
   }

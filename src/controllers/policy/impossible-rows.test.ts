@@ -30,6 +30,17 @@ describe("impossibleRows", () => {
     expect(impossibleRows([row(side, threshold)], [ratio])).toEqual([expect.stringMatching(message)]);
   });
 
+  it("refuses what cannot be counted", () => {
+    const deaths = PolicySignal.parse({ name: "s", pods: { terminated: "OOMKilled" } });
+    const waiting = PolicySignal.parse({ name: "s", pods: { waiting: "CrashLoopBackOff" } });
+    expect(impossibleRows([row("above", "100")], [deaths])).toEqual([
+      "matrix row r: above 100 never fires: 0 to 100 deaths are counted",
+    ]);
+    expect(impossibleRows([row("above", "99")], [deaths])).toEqual([]);
+    expect(impossibleRows([row("above", "100")], [waiting])).toEqual([]);
+    expect(impossibleRows([row("below", "0")], [waiting])).toHaveLength(1);
+  });
+
   it("refuses a quantile below 0, and lets a free query be anything", () => {
     expect(impossibleRows([row("below", "0")], [quantile])).toHaveLength(1);
     expect(impossibleRows([row("above", "5")], [quantile])).toEqual([]);

@@ -1,5 +1,6 @@
 import type { PolicySignal } from "../../crds/rollback-policy.ts";
 import type { RowSpec } from "../../decision/matrix.ts";
+import { MOST_DEATHS } from "../../signals/pods/deaths.ts";
 
 /** Values that a source can give at all; a free query can give any. */
 interface Bounds {
@@ -24,7 +25,10 @@ export function impossibleRows(
   });
 }
 
-function boundsOf({ prometheus }: PolicySignal): Bounds | undefined {
+function boundsOf({ prometheus, pods }: PolicySignal): Bounds | undefined {
+  if (pods?.terminated !== undefined) {
+    return { lowest: 0, highest: MOST_DEATHS, what: `0 to ${MOST_DEATHS} deaths are counted` };
+  }
   if (prometheus === undefined) {
     return { lowest: 0, highest: Infinity, what: "what is counted is not negative" };
   }

@@ -7,6 +7,7 @@ import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../kube
 import type { Store } from "../../kube/store.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
+import type { ClusterSignals } from "../../signals/cluster-signals.ts";
 import type { KillSwitchState } from "../request/situation.ts";
 
 /** What policies do, for logs and metrics. */
@@ -31,6 +32,8 @@ export interface PolicyPorts {
   readonly clock: Clock;
   readonly actions: Actions;
   readonly servers: PrometheusServers;
+  /** For signals that the cluster itself tells. */
+  readonly cluster?: ClusterSignals;
   readonly killSwitch: () => KillSwitchState;
   readonly policies: Store<RollbackPolicy>;
   readonly requests: Store<RollbackRequest>;

@@ -229,7 +229,7 @@ function runtimeOf(
   const created = createRuntime(
     policy.metadata.uid,
     generation,
-    compilePolicy(policy, ports.servers),
+    compilePolicy(policy, ports.servers, ports.cluster),
     samplers,
     ports.clock.now(),
     before,

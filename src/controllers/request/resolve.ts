@@ -129,7 +129,9 @@ function resolveVerification(
   const matrix = copied === undefined && policy !== undefined ? effectiveMatrix(policy.spec) : [];
   const verification =
     copied?.verification ?? request.spec.verification ?? policy?.spec.verification ?? DEFAULT_VERIFICATION;
-  const checks = (verification.checks ?? defaultChecks(matrix, steps)).map((check) => bounded(check, matrix));
+  const checks = (verification.checks ?? defaultChecks(matrix, policy?.spec.signals ?? [], steps)).map(
+    (check) => bounded(check, matrix),
+  );
   const signals = (copied === undefined ? policy?.spec.signals : copied.signals) ?? [];
   return {
     verification: { ...verification, checks },
@@ -168,12 +170,19 @@ function unmeasurableCheck(
   return undefined;
 }
 
-/** Pods and version, where a step makes a version that can be looked for, and each signal that a row names. */
+/**
+ * Pods and version, where a step makes a version that can be looked for, and each signal that a row names and that can be
+ * measured after a rollback: vulnerability reports compare with what has just become live.
+ */
 function defaultChecks(
   matrix: readonly RowSpec[],
+  known: readonly PolicySignal[],
   steps: readonly ResolvedStep[],
 ): readonly VerificationCheck[] {
-  const signals = [...new Set(matrix.map(({ when }) => when.signal))];
+  const compared = new Set(
+    known.flatMap((each) => (each.vulnerabilityReports === undefined ? [] : each.name)),
+  );
+  const signals = [...new Set(matrix.map(({ when }) => when.signal))].filter((name) => !compared.has(name));
   const workload: readonly VerificationCheck[] = [
     { name: "pods", pods: { ready: "All" } },
     { name: "version", version: {} },
