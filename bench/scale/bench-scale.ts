@@ -221,7 +221,7 @@ async function withScene(
 function operatorOptions(prometheusUrl: string) {
   const server = `{name: default, url: "${prometheusUrl}", scrapeInterval: 15s}`;
   return {
-    config: `prometheus: {servers: [${server}]}\nlimits: {automaticRollbacksPer10Minutes: 10000}\n`,
+    config: `prometheus: {servers: [${server}]}\nlimits: {automaticRollbacksPer10Minutes: 10000, sharedBreachTargets: 0}\n`,
     env: INSPECTABLE,
     inCluster: true,
   };

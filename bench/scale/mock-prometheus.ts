@@ -6,8 +6,10 @@ import { parseQuery, type Aggregation } from "./promql.ts";
 /**
  * Answers the queries of ratio signals about applications, each with requests at a constant rate of which none or many
  * fail. It differs from Prometheus in this, and in nothing that the figures hang on: values do not come from samples (so
- * windows and staleness mean nothing, and the past is always healthy), every answer is exact and comes at once, and what
- * is not a sum of rates or a count of series is refused as bad data.
+ * windows and staleness mean nothing, and the past is always healthy), every answer is exact and comes at once, no series
+ * tells pods apart, and what is not a sum of rates or a count of series is refused as bad data. Whoever asks which other
+ * workloads breach too, to see whether a release is the cause, hears of none: many breach at once here only to see how
+ * fast they are rolled back.
  */
 export interface MockPrometheus {
   readonly url: string;
@@ -33,6 +35,8 @@ export interface MockOptions {
 
 const METRIC = "http_requests_total";
 const PER_SECOND = 100;
+/** The question which workloads breach, and how many there are. */
+const OTHERS = /topk\(\d+, count by/;
 const STATUSES = ["200", "500"];
 
 interface Series {
@@ -48,8 +52,9 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
   const count = { instant: 0, range: 0, bytes: 0 };
 
   /** Series of the applications that a selector names; `isNow` false: of the past, where nothing failed. */
-  function seriesOf({ kind, labels, selector }: Aggregation, isNow: boolean): readonly Series[] {
-    if (selector.metric !== METRIC) return [];
+  function seriesOf({ kind, labels, selector, added }: Aggregation, isNow: boolean): readonly Series[] {
+    // Sums of counters are asked for by pod.
+    if (selector.metric !== METRIC || kind === "sum") return [];
     const named = selector.matchers.find(({ label, values }) => label === "app" && values !== undefined);
     const apps = named?.values?.flatMap((name) => byName.get(name) ?? []) ?? [...byName.values()];
     const groups = new Map<string, { readonly labels: Series["labels"]; value: number }>();
@@ -63,7 +68,7 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
           labels.flatMap((label) => (label in own ? [[label, own[label] ?? ""]] : [])),
         );
         const key = labels.map((label) => own[label]).join("\n");
-        const group = groups.get(key) ?? { labels: shown, value: 0 };
+        const group = groups.get(key) ?? { labels: { ...shown, ...added }, value: 0 };
         group.value += kind === "count" ? 1 : share * PER_SECOND;
         groups.set(key, group);
       }
@@ -118,7 +123,9 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
     const instants = Array.from({ length: Math.floor((end - start) / step + 1.001) }, (_, index) =>
       Number((start + index * step).toFixed(3)),
     );
-    const result = evaluate(parseQuery(form.get("query") ?? ""), false);
+    const query = form.get("query") ?? "";
+    const all = { labels: { __role__: "all" }, value: options.apps };
+    const result = OTHERS.test(query) ? [all] : evaluate(parseQuery(query), false);
     return {
       resultType: "matrix",
       result: result.map(({ labels, value }) => ({

@@ -12,20 +12,27 @@ export interface Selector {
   readonly matchers: readonly Matcher[];
 }
 
-/** `sum by (labels) (rate(selector[window]))` or `count by (labels) (selector)`. */
+/** `sum by (labels) (rate(selector[window]))`, `sum by (labels) (selector)` or `count by (labels) (selector)`. */
 export interface Aggregation {
-  readonly kind: "rate" | "count";
+  readonly kind: "rate" | "sum" | "count";
   readonly labels: readonly string[];
   readonly selector: Selector;
+  /** By a `label_replace` around it. */
+  readonly added: Readonly<Record<string, string>>;
 }
 
-/** Aggregations joined by `or`, in any brackets, left to right. Throws SyntaxError on anything else. */
+/**
+ * Aggregations joined by `or`, in any brackets, and with labels that `label_replace` adds, left to right. Throws
+ * SyntaxError on anything else.
+ */
 export function parseQuery(text: string): readonly Aggregation[] {
   const reader = new Reader(text);
   const found = readAlternatives(reader);
   reader.end();
   return found;
 }
+
+const STRING = /"(?:[^"\\]|\\.)*"/y;
 
 function readAlternatives(reader: Reader): readonly Aggregation[] {
   const found = [...readOne(reader)];
@@ -39,21 +46,27 @@ function readOne(reader: Reader): readonly Aggregation[] {
     reader.expect(/\)/y);
     return inner;
   }
+  if (reader.skip(/label_replace\(/y)) {
+    const inner = readAlternatives(reader);
+    const [label = "", value = ""] = ["label", "value", "source", "pattern"].map(() => {
+      reader.expect(/,/y);
+      return JSON.parse(reader.expect(STRING)) as string;
+    });
+    reader.expect(/\)/y);
+    return inner.map((each) => ({ ...each, added: { ...each.added, [label]: value } }));
+  }
   const operator = reader.expect(/sum|count/y);
   const labels = reader.skip(/by\b/y) ? readLabels(reader) : [];
   reader.expect(/\(/y);
-  const kind = operator === "count" ? "count" : "rate";
-  if (kind === "rate") {
-    reader.expect(/rate/y);
-    reader.expect(/\(/y);
-  }
+  const isRate = reader.skip(/rate\(/y) !== undefined;
   const selector = readSelector(reader);
-  if (kind === "rate") {
+  if (isRate) {
     reader.expect(/\[[0-9a-z]+\]/y);
     reader.expect(/\)/y);
   }
   reader.expect(/\)/y);
-  return [{ kind, labels, selector }];
+  const kind = operator === "count" ? "count" : isRate ? "rate" : "sum";
+  return [{ kind, labels, selector, added: {} }];
 }
 
 function readLabels(reader: Reader): readonly string[] {
@@ -72,7 +85,7 @@ function readSelector(reader: Reader): Selector {
   while (!reader.skip(/\}/y)) {
     const label = reader.expect(/[a-zA-Z_][a-zA-Z0-9_]*/y);
     const operator = reader.expect(/=~|!~|!=|=/y);
-    const text = JSON.parse(reader.expect(/"(?:[^"\\]|\\.)*"/y)) as string;
+    const text = JSON.parse(reader.expect(STRING)) as string;
     matchers.push(matcherOf(label, operator, text));
     reader.skip(/,/y);
   }

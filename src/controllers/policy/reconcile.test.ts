@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
+import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample } from "../../decision/sample.ts";
 import { Seats } from "../../prometheus/seats.ts";
 import { KubeError } from "../../kube/errors.ts";
@@ -97,11 +98,13 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
+    evidence: { read: async () => NO_EVIDENCE },
   };
   const never = () => new Promise<never>(() => {});
   const deadSampler = {
     server: "other",
     join: () => ({ read: never, readPast: never, leave: () => undefined }),
+    evidence: { read: never },
   };
   const to = { revision: 1, uid: "rs-1", name: "rs-1", podTemplateHash: "h1", images: [] };
   const ports = {
@@ -265,9 +268,10 @@ function replicaSet(name: string, revision: number): ReplicaSet {
 
 describe("runPolicyController", () => {
   it("makes one request, however often it looks while its caches lag", async () => {
-    const { run, created, clock, statuses } = world(["api"]);
+    const { run, created, clock, statuses, errors } = world(["api"]);
     run();
     await clock.advance(5_000);
+    expect(errors).toEqual([]);
     expect(created).toHaveLength(1);
     expect(statuses.at(-1)?.lastDecision).toMatchObject({ verdict: "Rollback", requestRef: created[0] });
   });
