@@ -25,7 +25,7 @@ function project(displayName, testMatch, extra = {}) {
 export default {
   workerIdleMemoryLimit: "512MB",
   projects: [
-    project("unit", ["<rootDir>/src/**/*.test.ts"]),
+    project("unit", ["<rootDir>/{src,bench}/**/*.test.ts"]),
     project("integration", ["<rootDir>/test/integration/**/*.test.ts"]),
     project("conformance", ["<rootDir>/test/conformance/**/*.test.ts"]),
     project("crash", ["<rootDir>/test/crash/**/*.test.ts"]),

@@ -1,13 +1,15 @@
 /**
  * All figures, one line each on standard output; progress goes to standard error. `make bench ONLY=undo`. The big
- * cluster of `memory` and the corpus of `decisions` can be made smaller: `make bench ONLY="memory --scale=0.1"`.
- * `--seed` chooses the corpus, `--incidents=PREFIX` some of its incidents.
+ * cluster of `memory`, the numbers of `scale` and the corpus of `decisions` can be made smaller: `make bench
+ * ONLY="memory --scale=0.1"`; of `scale` single stages can be run: `--stage=10`, `1000`, `5000`, `10000`. `--seed`
+ * chooses the corpus, `--incidents=PREFIX` some of its incidents.
  */
 import { parseArgs } from "node:util";
 import { benchDecisions } from "./decisions/bench-decisions.ts";
 import { benchDetect } from "./detect.ts";
 import { benchHandover } from "./handover.ts";
 import { benchMemory } from "./memory/bench-memory.ts";
+import { benchScale } from "./scale/bench-scale.ts";
 import { benchUndo } from "./undo.ts";
 
 const { positionals: only, values } = parseArgs({
@@ -16,6 +18,7 @@ const { positionals: only, values } = parseArgs({
     scale: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     incidents: { type: "string" },
+    stage: { type: "string", multiple: true, default: [] },
   },
 });
 const scale = Number(values.scale);
@@ -29,6 +32,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   handover: () => benchHandover(),
   decisions: () => benchDecisions({ seed, scale, only: values.incidents }),
   memory: () => benchMemory(scale),
+  scale: () => benchScale(scale, values.stage),
 };
 
 for (const [name, bench] of Object.entries(BENCHES)) {

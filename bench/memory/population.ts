@@ -1,7 +1,8 @@
 import type { KubeClient } from "../../src/kube/client.ts";
 import { defineResource, type KubeObject, type ObjectMeta } from "../../src/kube/objects.ts";
 import { mergePatch } from "../../src/kube/patch.ts";
-import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../src/kube/rollback-kinds.ts";
+import { emptyLedger, targetHash } from "../../src/controllers/ledger/ledger.ts";
+import { ROLLBACK_LEDGERS, ROLLBACK_POLICIES, type RollbackPolicy } from "../../src/kube/rollback-kinds.ts";
 import {
   deploymentType,
   namespaceType,
@@ -19,6 +20,10 @@ export interface Population {
   readonly podsPerReplicaSet: number;
   /** One for each of the first Deployments. */
   readonly policies: number;
+  /** Other policies than those of `memory`. */
+  readonly policyOf?: (name: string) => object;
+  /** True: old ReplicaSets have no pods, and the ledger knows the last but one revision as good. */
+  readonly settled?: boolean;
 }
 
 /** Connections to the API server while objects are made. */
@@ -50,14 +55,36 @@ export async function populate(
   await inParallel(WRITERS, indexes, async (index) => {
     await addDeployment(client, namespaceOf(index), index, size, signal);
     made += 1;
-    if (made % 500 === 0)
-      progress(`memory: ${made} of ${size.deployments} Deployments with all that is theirs`);
+    if (made % 500 === 0) progress(`${made} of ${size.deployments} Deployments with all that is theirs`);
   });
-  await inParallel(WRITERS, indexes.slice(0, size.policies), (index) => addPolicy(client, index, signal));
+  await addPolicies(world, indexes.slice(0, size.policies), signal, size.policyOf);
   return namespaces;
 }
 
-function namespaceOf(index: number): string {
+/** Policies on Deployments that are there. */
+export async function addPolicies(
+  { client }: { readonly client: KubeClient },
+  indexes: readonly number[],
+  signal: AbortSignal,
+  policyOf: (name: string) => object = specOf,
+): Promise<void> {
+  await inParallel(WRITERS, indexes, async (index) => {
+    const name = nameOf(index);
+    // The server fills in the defaults that the type calls required.
+    const spec = policyOf(name) as unknown as RollbackPolicy["spec"];
+    await client.create(
+      ROLLBACK_POLICIES,
+      { metadata: { namespace: namespaceOf(index), name }, spec },
+      { signal },
+    );
+  });
+}
+
+export function nameOf(index: number): string {
+  return `web-${index}`;
+}
+
+export function namespaceOf(index: number): string {
   return `tenant-${Math.floor(index / DEPLOYMENTS_PER_NAMESPACE)}`;
 }
 
@@ -68,7 +95,7 @@ async function addDeployment(
   size: Population,
   signal: AbortSignal,
 ): Promise<void> {
-  const name = `web-${index}`;
+  const name = nameOf(index);
   const newest = size.replicaSetsPerDeployment;
   const revision = (number: number) => ({ "deployment.kubernetes.io/revision": String(number) });
   const { podsPerReplicaSet: replicas } = size;
@@ -104,6 +131,7 @@ async function addDeployment(
     signal,
     subresource: "status",
   });
+  const sets: ObjectMeta[] = [];
   for (let number = 1; number <= newest; number += 1) {
     const hash = (index * 97 + number).toString(16).padStart(10, "0");
     const labels = { app: name, "pod-template-hash": hash };
@@ -126,7 +154,9 @@ async function addDeployment(
       },
       { signal },
     );
-    for (let pod = 0; pod < replicas; pod += 1) {
+    sets.push(set.metadata);
+    const pods = size.settled === true && number < newest ? 0 : replicas;
+    for (let pod = 0; pod < pods; pod += 1) {
       const podMetadata = {
         namespace,
         name: `${name}-${hash}-${pod}`,
@@ -137,6 +167,36 @@ async function addDeployment(
       await client.create(anyPodType, { metadata: podMetadata, spec }, { signal });
     }
   }
+  if (size.settled === true) await addLedger(client, metadata, sets, signal);
+}
+
+/** As if the operator had watched from the beginning: the live release, and the one before it known good. */
+async function addLedger(
+  client: KubeClient,
+  { namespace = "", name, uid: targetUid }: ObjectMeta,
+  sets: readonly ObjectMeta[],
+  signal: AbortSignal,
+): Promise<void> {
+  const target = { group: "apps", kind: "Deployment", namespace, name };
+  const of = ({ uid, labels = {} }: ObjectMeta, revision: number) => ({
+    replicaSetUid: uid,
+    podTemplateHash: labels["pod-template-hash"] ?? "",
+    revision,
+  });
+  const [before, live] = sets.slice(-2);
+  if (before === undefined || live === undefined) throw new Error("a settled population has two revisions");
+  const good = {
+    ...of(before, sets.length - 1),
+    since: before.creationTimestamp,
+    evidence: "made for a measurement",
+  };
+  const release = { ...of(live, sets.length), targetUid, startedAt: live.creationTimestamp };
+  const spec = { ...emptyLedger(target), releases: [release], knownGood: [good] };
+  await client.create(
+    ROLLBACK_LEDGERS,
+    { metadata: { namespace, name: targetHash(target) }, spec },
+    { signal },
+  );
 }
 
 function owner(kind: string, { name, uid }: ObjectMeta) {
@@ -175,9 +235,9 @@ function templateOf(app: string, version: number): PodTemplateSpec {
   };
 }
 
-async function addPolicy(client: KubeClient, index: number, signal: AbortSignal): Promise<void> {
-  const spec = {
-    target: { kind: "Deployment", name: `web-${index}` },
+function specOf(name: string): object {
+  return {
+    target: { kind: "Deployment", name: name },
     serviceAccountName: "rollback-executor",
     signals: [
       {
@@ -210,15 +270,6 @@ async function addPolicy(client: KubeClient, index: number, signal: AbortSignal)
       },
     ],
   };
-  await client.create(
-    ROLLBACK_POLICIES,
-    // The server fills in the defaults that the type calls required.
-    {
-      metadata: { namespace: namespaceOf(index), name: `web-${index}` },
-      spec: spec as unknown as RollbackPolicy["spec"],
-    },
-    { signal },
-  );
 }
 
 async function inParallel<T>(

@@ -1,23 +1,25 @@
 import type { Clock, Random } from "../../kube/clock.ts";
-import { runController } from "../../kube/controller.ts";
+import { fixedWorkers, runController } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
-import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
-import { READINESS_TURNS } from "./readiness-now.ts";
+import { evaluatePolicy } from "./evaluate.ts";
 import { GoingBreaches } from "./going-breaches.ts";
+import type { Tidings } from "./news.ts";
+import { Pace } from "./pace.ts";
+import { countPolicies } from "./policy-counts.ts";
+import type { PolicyPorts } from "./ports.ts";
+import { READINESS_TURNS, refreshReadiness } from "./readiness-now.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
-import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
-import { Turns } from "./turns.ts";
+import { readinessSubject, reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
+import { closePolicy } from "./compile.ts";
+import type { PolicyRuntime } from "./runtime.ts";
+import { Ticker } from "./ticker.ts";
+import { wakeOnChanges } from "./wake.ts";
 
-/**
- * Policies evaluated at the same time: all of them, up to this many. Most of a tick is waiting for Prometheus, and
- * policies which wait for a slow server must leave workers for those of a fast one.
- */
-const MOST_WORKERS = 1_024;
-/** For what is left to do about policies that are gone. */
-const FEWEST_WORKERS = 4;
+/** Passes wait for the API server only, over not more than a few connections. */
+const WORKERS = 64;
 
-/** A tick waits for its servers' timeouts at most; longer means that the API server does not answer. */
+/** Longer means that the API server does not answer. */
 const RECONCILE_TIMEOUT_MS = 60_000;
 
 export interface PolicyControllerOptions {
@@ -30,75 +32,69 @@ export interface PolicyControllerOptions {
   readonly onPolicies: (counts: ReadonlyMap<string, number>) => void;
 }
 
-/** Evaluates every RollbackPolicy at its interval, until the signal aborts. */
+/**
+ * Evaluates every RollbackPolicy at its interval, until the signal aborts. Three loops: the ticker evaluates and tells
+ * what is news; passes decide and write; plans that are only shown are made a few at a time.
+ */
 export async function runPolicyController(
   options: PolicyControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { ports, clock, random, hooks } = options;
-  const queue = createWorkQueue({ clock, random, hooks, backoff: { baseMs: 200, maxMs: 30_000 } });
-  const memory: PolicyMemory = {
-    runtimes: new Map(),
-    recent: new RecentRollbacks(ports.ledgers),
-    breaches: new GoingBreaches(),
-    turns: new Turns(READINESS_TURNS),
+  const backoff = { baseMs: 200, maxMs: 30_000 };
+  const queue = createWorkQueue({ clock, random, hooks, backoff });
+  const plans = createWorkQueue({ clock, random, backoff });
+  const pace = new Pace(clock);
+  const ticker = new Ticker<PolicyRuntime>({
+    clock,
+    evaluate: (runtime, at, abort) =>
+      evaluatePolicy(ports, runtime, at, (tidings) => wake(runtime.key, tidings), abort),
+    onError: (key, error) => options.onError(key, error, 0),
+    signal,
+  });
+  const recent = new RecentRollbacks(ports.ledgers, () => clock.now());
+  const readiness = {
+    ask: (key: string) => plans.add(key, { priority: priorities.resync }),
+    get isIdle() {
+      return plans.depth === 0;
+    },
   };
+  const breaches = new GoingBreaches();
+  const memory: PolicyMemory = { runtimes: new Map(), recent, breaches, ticker, readiness };
+  const common = { timeoutMs: RECONCILE_TIMEOUT_MS, clock, onError: options.onError, signal };
 
-  function wakeTarget(target: string): void {
-    for (const policy of ports.policies.byIndex(POLICIES_BY_TARGET, target)) queue.add(keyOf(policy));
+  function wake(key: string, tidings: Tidings): void {
+    if (tidings === "Quiet") return;
+    queue.add(key, { priority: tidings === "Fires" ? priorities.urgent : priorities.normal });
   }
 
-  const stops = [
-    ports.policies.onChange((change) => {
-      // Others on the same target may now own it, or own it no more.
-      policyTarget(change.object).forEach(wakeTarget);
-      queue.add(keyOf(change.object));
-      if (change.type === "updated") policyTarget(change.previous).forEach(wakeTarget);
-      options.onPolicies(countPolicies(ports));
-    }),
-    ports.deployments.onChange(({ object: { metadata } }) =>
-      wakeTarget(`${metadata.namespace}/Deployment/${metadata.name}`),
-    ),
-    ports.servers.onChange(() => {
-      for (const policy of ports.policies.list()) queue.add(keyOf(policy));
-    }),
-  ];
-  for (const policy of ports.policies.list()) {
-    // Spread over a second, so that a new leader does not ask everything at once.
-    queue.add(keyOf(policy), { priority: priorities.resync, afterMs: random() * 1_000 });
-  }
+  const stops = [...wakeOnChanges(ports, queue), recent.follow(), countPolicies(ports, options.onPolicies)];
+  for (const policy of ports.policies.list()) queue.add(keyOf(policy), { priority: priorities.resync });
   try {
-    await runController({
-      queue,
-      workers: {
-        // A waiting worker is about a kilobyte: as many as there are policies, not as there may be.
-        count: () => Math.min(MOST_WORKERS, Math.max(FEWEST_WORKERS, ports.policies.size)),
-        onChange: (listener) =>
-          ports.policies.onChange(({ type }) => {
-            if (type !== "updated") listener();
-          }),
-      },
-      reconcile: (key, abort) => reconcilePolicy(ports, memory, key, abort),
-      timeoutMs: RECONCILE_TIMEOUT_MS,
-      clock,
-      onError: options.onError,
-      signal,
-    });
+    await Promise.all([
+      runController({
+        ...common,
+        queue,
+        workers: fixedWorkers(WORKERS),
+        reconcile: async (key, abort) => {
+          await pace.next();
+          return reconcilePolicy(ports, memory, key, abort);
+        },
+      }),
+      runController({
+        ...common,
+        queue: plans,
+        workers: fixedWorkers(READINESS_TURNS),
+        reconcile: async (key, abort) => {
+          await pace.next();
+          const subject = readinessSubject(ports, memory.runtimes, key);
+          return refreshReadiness(ports, subject, () => queue.add(key), abort);
+        },
+      }),
+    ]);
   } finally {
     for (const stop of stops) stop();
-    await queue.shutDown();
+    for (const runtime of memory.runtimes.values()) closePolicy(runtime.compiled);
+    await Promise.all([queue.shutDown(), plans.shutDown()]);
   }
-}
-
-function countPolicies({ policies }: PolicyPorts): ReadonlyMap<string, number> {
-  const counts = new Map([
-    ["True", 0],
-    ["False", 0],
-    ["Unknown", 0],
-  ]);
-  for (const { status } of policies.list()) {
-    const state = status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
-    counts.set(state, (counts.get(state) ?? 0) + 1);
-  }
-  return counts;
 }

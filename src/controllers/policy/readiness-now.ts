@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { linkAbort } from "../../kube/abort.ts";
+import type { ReconcileResult } from "../../kube/controller.ts";
 import { errorMessage } from "../../kube/errors.ts";
 import { planNames } from "../../decision/default-matrix.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
@@ -10,13 +10,14 @@ import type { PolicyPorts } from "./ports.ts";
 import {
   askReadiness,
   countReadiness,
+  expiresIn,
+  goodFor,
   isCurrent,
   type ReadinessAnswer,
   type RollbackReadiness,
 } from "./readiness.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 import { toRelease, type TargetView } from "./target.ts";
-import type { Turns } from "./turns.ts";
 
 /**
  * Plans that are made at the same time only to be shown. Each is a dozen calls: those of a thousand policies at once,
@@ -58,34 +59,35 @@ export async function readinessNow(
       return { ready: false, reason: "CannotPlan", message, target: undefined };
     },
   );
-  runtime.readiness = countReadiness(answer, { question, firing, askedAt: now }, readiness);
+  const goodForMs = goodFor(ports.policies.size);
+  runtime.readiness = countReadiness(answer, { question, firing, askedAt: now, goodForMs }, readiness);
   return runtime.readiness;
 }
 
-/** The same, behind other policies when many ask; undefined when its turn did not come within `patienceMs`. */
-export async function readinessInTurn(
+/** The known answer while it holds, and the question as it is now. */
+export function currentReadiness(
   ports: PolicyPorts,
-  turns: Turns,
   subject: ReadinessSubject,
-  patienceMs: number,
-  signal: AbortSignal,
-): Promise<RollbackReadiness | undefined> {
+): { readonly answer: RollbackReadiness | undefined; readonly question: string } {
   const { readiness } = subject.runtime;
-  const isKnown = isCurrent(
-    readiness,
-    questionOf(ports, subject),
-    wouldRollBack(subject.runtime),
-    ports.clock.now(),
-  );
-  if (isKnown) return readiness;
-  const patience = linkAbort(signal);
-  const timer = ports.clock.setTimer(patienceMs, () => patience.abort(new Error("the next tick is due")));
-  try {
-    return await turns.take(() => readinessNow(ports, subject, signal), patience.signal);
-  } finally {
-    timer.cancel();
-    patience.unlink();
-  }
+  const question = questionOf(ports, subject);
+  const holds = isCurrent(readiness, question, wouldRollBack(subject.runtime), ports.clock.now());
+  return { answer: holds ? readiness : undefined, question };
+}
+
+/** Asks for a policy in its turn, when its answer does not hold any more; calls back when there is a new one. */
+export async function refreshReadiness(
+  ports: PolicyPorts,
+  subject: ReadinessSubject | undefined,
+  onAnswer: () => void,
+  signal: AbortSignal,
+): Promise<ReconcileResult> {
+  if (subject === undefined) return { done: true };
+  const { runtime } = subject;
+  const before = runtime.readiness;
+  const answer = await readinessNow(ports, subject, signal);
+  if (answer !== before) onAnswer();
+  return { afterMs: expiresIn(answer, ports.clock.now()) };
 }
 
 /** Everything that the answer hangs on and that is watched; a digest, since annotations may be a quarter of a megabyte. */

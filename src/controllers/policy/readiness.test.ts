@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { countReadiness, isCurrent, type RollbackReadiness } from "./readiness.ts";
+import { countReadiness, goodFor, isCurrent, type RollbackReadiness } from "./readiness.ts";
 
 const MINUTE = 60_000;
 
@@ -14,6 +14,7 @@ function answer(change: Partial<RollbackReadiness> = {}): RollbackReadiness {
     askedAt: 0,
     refusals: change.ready === false ? 1 : 0,
     firing: false,
+    goodForMs: goodFor(1),
     ...change,
   };
 }
@@ -71,7 +72,7 @@ describe("countReadiness", () => {
       let asks = 0;
       for (let now = hour * 60 * MINUTE; now < (hour + 1) * 60 * MINUTE; now += 15_000) {
         if (isCurrent(known, question, false, now)) continue;
-        known = countReadiness(no, { question, firing: false, askedAt: now }, known);
+        known = countReadiness(no, { question, firing: false, askedAt: now, goodForMs: goodFor(1) }, known);
         asks += 1;
       }
       return asks;
@@ -88,12 +89,21 @@ describe("countReadiness", () => {
   });
 
   it("begins anew with another question, when a row begins to fire, and after a good answer", () => {
-    const asked = { question: "q", firing: false, askedAt: 0 };
+    const asked = { question: "q", firing: false, askedAt: 0, goodForMs: goodFor(1) };
     const third = answer({ ready: false, refusals: 3 });
     expect(countReadiness(no, asked, third).refusals).toBe(4);
     expect(countReadiness(no, { ...asked, question: "other" }, third).refusals).toBe(1);
     expect(countReadiness(no, { ...asked, firing: true }, third).refusals).toBe(1);
     expect(countReadiness({ ...no, ready: true }, asked, third).refusals).toBe(0);
     expect(countReadiness(no, asked, answer()).refusals).toBe(1);
+  });
+});
+
+describe("goodFor", () => {
+  it("is an hour for a few policies, and for a thousand so long that they cost one API call a second", () => {
+    expect(goodFor(100)).toBe(60 * MINUTE);
+    const callsOfAPlan = 14;
+    expect((1_000 * callsOfAPlan) / (goodFor(1_000) / 1_000)).toBeLessThanOrEqual(1);
+    expect(goodFor(100_000)).toBe(12 * 60 * MINUTE);
   });
 });

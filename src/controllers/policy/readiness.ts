@@ -25,17 +25,27 @@ export interface RollbackReadiness {
   readonly refusals: number;
   /** Whether a row that would roll back fired when it was asked. */
   readonly firing: boolean;
+  /** How long a good answer to it holds, ms. */
+  readonly goodForMs: number;
 }
 
 /** An answer before it is known how often it was given. */
 export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "message" | "target" | "digest">;
 
-/** A good answer holds until something changes, or this long. */
+/** A good answer holds until something changes, or this long; longer among many. */
 const GOOD_FOR_MS = 3_600_000;
+const GOOD_FOR_AT_MOST_MS = 12 * GOOD_FOR_MS;
+/** One plan is fourteen calls: asked so seldom, all policies together cost a call a second, ms. */
+const PLAN_EVERY_MS = 14_000;
 /** A first bad answer holds this long, and each further one to the same question twice as long as the one before. */
 const BAD_FOR_MS = 30_000;
 /** At most this long while a row that would roll back fires. */
 const BAD_IN_A_BREACH_MS = 300_000;
+
+/** How long a good answer holds among so many policies, ms. */
+export function goodFor(policies: number): number {
+  return Math.min(Math.max(GOOD_FOR_MS, policies * PLAN_EVERY_MS), GOOD_FOR_AT_MOST_MS);
+}
 
 /**
  * Whether the answer still answers the question. Rights, and objects that a plan only mentions, are not watched, so a
@@ -52,12 +62,21 @@ export function isCurrent(
   if (!readiness.ready && firing && !readiness.firing) return false;
   const age = now - readiness.askedAt;
   // An answer from the future was made before the clock was set back.
-  return age >= 0 && age < holdsFor(readiness) * spreadOf(question);
+  return age >= 0 && age < lifeOf(readiness);
 }
 
-function holdsFor({ ready, refusals, firing }: RollbackReadiness): number {
-  if (ready) return GOOD_FOR_MS;
-  return Math.min(BAD_FOR_MS * 2 ** (refusals - 1), firing ? BAD_IN_A_BREACH_MS : GOOD_FOR_MS);
+/** From `now` until the answer has to be asked again although nothing changed, ms. */
+export function expiresIn(readiness: RollbackReadiness, now: number): number {
+  return Math.max(0, readiness.askedAt + lifeOf(readiness) - now);
+}
+
+function lifeOf(readiness: RollbackReadiness): number {
+  return holdsFor(readiness) * spreadOf(readiness.question);
+}
+
+function holdsFor({ ready, refusals, firing, goodForMs }: RollbackReadiness): number {
+  if (ready) return goodForMs;
+  return Math.min(BAD_FOR_MS * 2 ** (refusals - 1), firing ? BAD_IN_A_BREACH_MS : goodForMs);
 }
 
 /** From 0.75 to 1.25, the same for the same question. */
@@ -68,7 +87,7 @@ function spreadOf(question: string): number {
 /** The answer with what decides how long it holds. `before` is the answer that it replaces. */
 export function countReadiness(
   answer: ReadinessAnswer,
-  asked: Pick<RollbackReadiness, "question" | "firing" | "askedAt">,
+  asked: Pick<RollbackReadiness, "question" | "firing" | "askedAt" | "goodForMs">,
   before: RollbackReadiness | undefined,
 ): RollbackReadiness {
   const isAgain =

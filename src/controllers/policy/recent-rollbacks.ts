@@ -1,3 +1,4 @@
+import { keyOf } from "../../kube/objects.ts";
 import type { RollbackLedger } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
 
@@ -9,23 +10,40 @@ const KEEP_MS = 600_000;
  * which the cache may not show yet. Deciding and reserving in one turn of the event loop keeps the limit exact.
  */
 export class RecentRollbacks {
-  readonly #ledgers: Pick<Store<RollbackLedger>, "list">;
+  readonly #ledgers: Pick<Store<RollbackLedger>, "list" | "onChange">;
+  readonly #now: () => number;
   /** Instants by request name, ms since the epoch. */
   readonly #reserved = new Map<string, number>();
+  /**
+   * The same of each ledger that holds any: among ten thousand ledgers few do, and a thousand breaches at once ask a
+   * thousand times.
+   */
+  readonly #recorded = new Map<string, ReadonlyMap<string, number>>();
 
-  constructor(ledgers: Pick<Store<RollbackLedger>, "list">) {
+  constructor(ledgers: Pick<Store<RollbackLedger>, "list" | "onChange">, now: () => number) {
     this.#ledgers = ledgers;
+    this.#now = now;
   }
 
-  /** Instants, ms since the epoch; each rollback once. */
+  /** Follows the ledgers; returns how to stop. */
+  follow(): () => void {
+    for (const ledger of this.#ledgers.list()) this.#take(ledger);
+    return this.#ledgers.onChange(({ type, object }) => {
+      if (type === "deleted") this.#recorded.delete(keyOf(object));
+      else this.#take(object);
+    });
+  }
+
+  /** Instants of about the last ten minutes, ms since the epoch; each rollback once. */
   times(): readonly number[] {
-    const recorded = this.#ledgers
-      .list()
-      .flatMap(({ spec }) => spec.automatic)
-      // A proposal counts once it runs.
-      .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
-      .map(({ request, at }) => [request, Date.parse(at)] as const);
-    return [...new Map([...this.#reserved, ...recorded]).values()];
+    const oldest = this.#now() - KEEP_MS;
+    const times = new Map(this.#reserved);
+    for (const [key, entries] of this.#recorded) {
+      const newest = Math.max(...entries.values());
+      if (newest < oldest) this.#recorded.delete(key);
+      else for (const [request, at] of entries) times.set(request, at);
+    }
+    return [...times.values()];
   }
 
   reserve(request: string, at: number): void {
@@ -37,5 +55,16 @@ export class RecentRollbacks {
 
   release(request: string): void {
     this.#reserved.delete(request);
+  }
+
+  #take(ledger: RollbackLedger): void {
+    const oldest = this.#now() - KEEP_MS;
+    const entries = ledger.spec.automatic
+      // A proposal counts once it runs.
+      .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
+      .map(({ request, at }) => [request, Date.parse(at)] as const)
+      .filter(([, at]) => at >= oldest);
+    if (entries.length === 0) this.#recorded.delete(keyOf(ledger));
+    else this.#recorded.set(keyOf(ledger), new Map(entries));
   }
 }

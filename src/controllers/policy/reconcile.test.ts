@@ -1,6 +1,7 @@
-import { describe, expect, it } from "@jest/globals";
+import { afterEach, describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
+import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample } from "../../decision/sample.ts";
 import { Seats } from "../../prometheus/seats.ts";
 import { KubeError } from "../../kube/errors.ts";
@@ -18,15 +19,14 @@ import {
   replicaSetOwner,
   type PolicyPorts,
 } from "./ports.ts";
-import { GoingBreaches } from "./going-breaches.ts";
-import { RecentRollbacks } from "./recent-rollbacks.ts";
-import { reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
-import { Turns } from "./turns.ts";
+import { runPolicyController } from "./policy-controller.ts";
+import { READINESS_TURNS } from "./readiness-now.ts";
 
 const START = Date.UTC(2026, 10, 22, 14, 0, 0);
-/** Plans that are made at the same time only to be shown. */
-const TURNS = 3;
-const { signal } = new AbortController();
+const running: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const { stop } of running.splice(0)) await stop();
+});
 const CONFLICT = new KubeError({
   code: 409,
   reason: "Conflict",
@@ -80,12 +80,14 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     },
     as: () => client,
   };
+  const asked: number[] = [];
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
     server: "default",
     evidence: { read: async () => ({}) },
     join: () => ({
       async read(at: number) {
+        asked.push(at);
         await hooks.sampling();
         return sampleAt(at);
       },
@@ -96,6 +98,13 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
+    evidence: { read: async () => NO_EVIDENCE },
+  };
+  const never = () => new Promise<never>(() => {});
+  const deadSampler = {
+    server: "other",
+    join: () => ({ read: never, readPast: never, leave: () => undefined }),
+    evidence: { read: never },
   };
   const to = { revision: 1, uid: "rs-1", name: "rs-1", podTemplateHash: "h1", images: [] };
   const ports = {
@@ -123,7 +132,12 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     },
     servers: {
       seats: new Seats(),
-      get: () => ({ server: { name: "default", scrapeIntervalMs: 1_000 }, sampler, minimumIntervalMs: 0 }),
+      get: (name: string) => ({
+        server: { name, scrapeIntervalMs: 1_000 },
+        sampler: name === "default" ? sampler : deadSampler,
+        minimumIntervalMs: 0,
+      }),
+      onChange: () => () => {},
     },
     killSwitch: () => ({ kind: "Off" }),
     record: () => {},
@@ -132,13 +146,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     sharedBreachTargets: 0,
     newId: () => "random",
   } as unknown as PolicyPorts;
-  const memory: PolicyMemory = {
-    runtimes: new Map(),
-    recent: new RecentRollbacks(ledgers),
-    breaches: new GoingBreaches(),
-    turns: new Turns(TURNS),
-  };
-
   for (const name of names) {
     const target = { group: "apps", kind: "Deployment", namespace: "shop", name };
     const known = {
@@ -159,13 +166,44 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     replicaSets.upsert(replicaSet(name, 2));
     policies.upsert(policy(name));
   }
+  const abort = new AbortController();
+  const passes = { count: 0 };
+  const errors: unknown[] = [];
   return {
     clock,
     created,
     statuses,
     hooks,
     stored,
-    reconcile: (name: string) => reconcilePolicy(ports, memory, `shop/${name}`, signal),
+    passes,
+    errors,
+    asked,
+    deployments,
+    replicaSets,
+    /** The newest status of a policy. */
+    latest: (name: string): NonNullable<RollbackPolicy["status"]> =>
+      policies.get(`shop/${name}`)?.status ?? {},
+    /** Runs the controller until the test ends. */
+    run() {
+      const hooksOfQueue = { onDone: () => void (passes.count += 1) };
+      const ended = runPolicyController(
+        {
+          ports,
+          clock,
+          random: () => 0.5,
+          hooks: hooksOfQueue,
+          onError: (_key, error) => void errors.push(error),
+          onPolicies: () => {},
+        },
+        abort.signal,
+      );
+      running.push({
+        async stop() {
+          abort.abort(new Error("the test is over"));
+          await ended;
+        },
+      });
+    },
     edit(name: string, change: object) {
       const old = policies.get(`shop/${name}`);
       if (old === undefined) throw new Error(`no policy ${name}`);
@@ -197,8 +235,8 @@ function policy(name: string): RollbackPolicy {
   return { metadata: metadataOf(name, `p-${name}`), spec } as RollbackPolicy;
 }
 
-function deployment(name: string): Deployment {
-  const annotations = { "deployment.kubernetes.io/revision": "2" };
+function deployment(name: string, revision = 2): Deployment {
+  const annotations = { "deployment.kubernetes.io/revision": String(revision) };
   const status = {
     observedGeneration: 1,
     replicas: 1,
@@ -228,35 +266,31 @@ function replicaSet(name: string, revision: number): ReplicaSet {
   } as unknown as ReplicaSet;
 }
 
-describe("reconcilePolicy", () => {
+describe("runPolicyController", () => {
   it("makes one request, however often it looks while its caches lag", async () => {
-    const { reconcile, created, clock, statuses } = world(["api"]);
-    for (let index = 0; index < 5; index += 1) {
-      await reconcile("api");
-      await clock.advance(1_000);
-    }
-    expect(new Set(created).size).toBe(1);
+    const { run, created, clock, statuses, errors } = world(["api"]);
+    run();
+    await clock.advance(5_000);
+    expect(errors).toEqual([]);
     expect(created).toHaveLength(1);
     expect(statuses.at(-1)?.lastDecision).toMatchObject({ verdict: "Rollback", requestRef: created[0] });
   });
 
   it("keeps the administrator's limit when targets decide at the same time, before any cache shows it", async () => {
-    const names = ["a", "b", "c", "d"];
-    const { reconcile, created } = world(names, { cap: 2 });
-    await Promise.all(names.map((name) => reconcile(name)));
+    const { run, created, clock } = world(["a", "b", "c", "d"], { cap: 2 });
+    run();
+    await clock.advance(5_000);
     expect(created).toHaveLength(2);
   });
 
   it("does not act on a spec that changed while it sampled, and claims nothing about the new one", async () => {
-    const { reconcile, created, edit, hooks, statuses } = world(["api"]);
+    const { run, created, edit, hooks, statuses, clock } = world(["api"]);
     hooks.sampling = async () => {
       hooks.sampling = async () => {};
       edit("api", { suspend: true });
     };
-    expect(await reconcile("api")).toEqual({ afterMs: 0 });
-    expect(created).toEqual([]);
-    expect(statuses).toEqual([]);
-    await reconcile("api");
+    run();
+    await clock.advance(5_000);
     expect(created).toEqual([]);
     expect(statuses).toMatchObject([
       { observedGeneration: 2, conditions: [{ type: "Ready", reason: "Suspended" }, {}, {}] },
@@ -264,92 +298,128 @@ describe("reconcilePolicy", () => {
   });
 
   it("does not lose its decision when another writer comes first", async () => {
-    const { reconcile, hooks, statuses, created } = world(["api"]);
+    const { run, hooks, statuses, created, clock } = world(["api"]);
     hooks.refuseStatus = true;
-    expect(await reconcile("api")).toEqual({ afterMs: 50 });
-    await reconcile("api");
+    run();
+    await clock.advance(900);
     expect(created).toHaveLength(1);
-    expect(statuses).toMatchObject([{ lastDecision: { verdict: "Rollback" } }]);
+    expect(hooks.refuseStatus).toBe(false);
+    expect(statuses.at(-1)).toMatchObject({ lastDecision: { verdict: "Rollback" } });
   });
 
   it("writes nothing while nothing changes, and evaluates at fixed instants", async () => {
-    const { reconcile, statuses, clock, edit, hooks } = world(["api"]);
+    const { run, statuses, clock, edit, asked } = world(["api"]);
     edit("api", { mode: "Observe" });
-    let samples = 0;
-    hooks.sampling = async () => void (samples += 1);
-    await reconcile("api");
+    run();
+    await clock.advance(2_000);
     const written = statuses.length;
-    for (let index = 0; index < 100; index += 1) {
-      const next = await reconcile("api");
-      await clock.advance("afterMs" in next ? next.afterMs : 0);
-    }
+    const before = asked.length;
+    await clock.advance(100_000);
     expect(statuses).toHaveLength(written);
-    expect(samples).toBe(100);
+    const instants = asked.slice(before);
+    expect(instants).toHaveLength(100);
+    expect(new Set(instants.map((at) => at % 1_000)).size).toBe(1);
+  });
+
+  it("makes no pass while evaluations are quiet, and one at the instant when a row fires", async () => {
+    const { run, clock, hooks, passes, created, stored } = world(["api"]);
+    hooks.breachesFrom = START + 60_300;
+    run();
+    await clock.advance(30_000);
+    const before = passes.count;
+    await clock.advance(30_000);
+    expect(passes.count).toBe(before);
+    expect(created).toEqual([]);
+    await clock.advance(20_000);
+    expect(created).toHaveLength(1);
+    const [entry] = [...stored.values()].flatMap(({ automatic }) => automatic);
+    const onset = Date.parse(entry?.trigger.breachSince ?? "");
+    // The first and the last breach of `for: 5s` are both evaluated: the very tick that completes it decides.
+    expect(onset).toBeGreaterThanOrEqual(hooks.breachesFrom);
+    expect(Date.parse(entry?.at ?? "") - onset).toBe(5_000);
+  });
+
+  it("follows a new revision when the caches show it, not at the next evaluation", async () => {
+    const { run, clock, hooks, stored, deployments, replicaSets } = world(["api"]);
+    hooks.breachesFrom = Number.POSITIVE_INFINITY;
+    run();
+    await clock.advance(30_000);
+    replicaSets.upsert(replicaSet("api", 3));
+    const next = deployment("api", 3);
+    deployments.upsert({ ...next, metadata: { ...next.metadata, resourceVersion: "9" } });
+    await clock.advance(0);
+    const releases = [...stored.values()].flatMap((ledger) => ledger.releases);
+    expect(releases.map(({ revision }) => revision)).toEqual([2, 3]);
+  });
+
+  it("evaluates policies of a living server while another one answers nothing", async () => {
+    const { run, clock, edit, created, hooks } = world(["dead", "api"]);
+    const ratio = { bad: "errors_total", total: "requests_total", window: "4s" };
+    edit("dead", {
+      signals: [{ name: "error-rate", prometheus: { server: "other", ratio, minimumRequests: 0 } }],
+    });
+    hooks.breachesFrom = START + 3_000;
+    run();
+    await clock.advance(10_000);
+    expect(created).toHaveLength(1);
+    expect(created[0]).toContain("api");
   });
 
   describe("when many policies ask whether they could roll back", () => {
-    const names = Array.from({ length: 10 }, (_, index) => `p${index}`);
-    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    const names = Array.from({ length: READINESS_TURNS * 2 + 3 }, (_, index) => `p${index}`);
     const rollbackReady = ({ conditions = [] }: NonNullable<RollbackPolicy["status"]>) =>
       conditions.find(({ type }) => type === "RollbackReady")?.reason;
+    const plans = (hooks: ReturnType<typeof world>["hooks"]) => {
+      const waiting: (() => void)[] = [];
+      hooks.planning = () => new Promise((resolve) => void waiting.push(resolve));
+      return waiting;
+    };
 
     it("makes a few plans at a time, until all have one", async () => {
-      const { reconcile, hooks, statuses } = world(names);
+      const { run, hooks, clock, latest } = world(names);
       hooks.breachesFrom = Number.POSITIVE_INFINITY;
-      const running: (() => void)[] = [];
-      let most = 0;
-      hooks.planning = () =>
-        new Promise((resolve) => {
-          running.push(resolve);
-          most = Math.max(most, running.length);
-        });
-      const passes = Promise.all(names.map((name) => reconcile(name)));
+      const waiting = plans(hooks);
+      run();
+      await clock.advance(1_000);
       for (let left = names.length; left > 0; left -= 1) {
-        await settle();
-        expect(running).toHaveLength(Math.min(left, TURNS));
-        running.shift()?.();
+        expect(waiting).toHaveLength(Math.min(left, READINESS_TURNS));
+        waiting.shift()?.();
+        await clock.advance(0);
       }
-      await passes;
-      expect(most).toBe(TURNS);
-      expect(statuses.map(rollbackReady)).toEqual(names.map(() => "Planned"));
+      expect(names.map((name) => rollbackReady(latest(name)))).toEqual(names.map(() => "Planned"));
     });
 
-    it("does not wait longer than to the next tick: evaluates on, says that nothing is known, comes back", async () => {
-      const { reconcile, hooks, statuses, clock, created } = world([...names, "late"]);
+    it("says that nothing is known where plans take long, and goes on evaluating", async () => {
+      const { run, hooks, clock, latest, asked } = world(names);
       hooks.breachesFrom = Number.POSITIVE_INFINITY;
-      const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
-      hooks.planning = () => answered;
-      const hanging = names.slice(0, TURNS).map((name) => reconcile(name));
-      await settle();
-      const late = reconcile("late");
-      await settle();
-      await clock.advance(1_000);
-      const { afterMs } = (await late) as { afterMs: number };
-      expect(afterMs).toBeLessThanOrEqual(1_000);
-      expect(statuses.map(rollbackReady)).toEqual(["NotAsked"]);
-      expect(statuses[0]?.conditions).toContainEqual(
+      const waiting = plans(hooks);
+      run();
+      await clock.advance(5_000);
+      expect(names.map((name) => rollbackReady(latest(name)))).toEqual(names.map(() => "NotAsked"));
+      expect(latest("p0").conditions).toContainEqual(
         expect.objectContaining({ type: "RollbackReady", status: "Unknown", observedGeneration: 1 }),
       );
-      answer();
-      await Promise.all(hanging);
-      await reconcile("late");
-      expect(statuses.map(rollbackReady)).toEqual(["NotAsked", "Planned", "Planned", "Planned", "Planned"]);
-      expect(created).toEqual([]);
+      const before = asked.length;
+      await clock.advance(2_000);
+      expect(asked.length - before).toBe(2 * names.length);
+      hooks.planning = async () => {};
+      for (const answer of waiting.splice(0)) answer();
+      await clock.advance(0);
+      expect(names.map((name) => rollbackReady(latest(name)))).toEqual(names.map(() => "Planned"));
     });
 
     it("acts on a breach at once, whoever waits", async () => {
-      const { reconcile, hooks, created } = world([...names, "api"]);
+      const { run, hooks, created, clock } = world([...names, "api"]);
       hooks.breachesFrom = Number.POSITIVE_INFINITY;
-      const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
-      hooks.planning = () => answered;
-      const waiting = names.map((name) => reconcile(name));
-      await settle();
-      hooks.breachesFrom = START - 20_000;
+      const waiting = plans(hooks);
+      run();
+      await clock.advance(2_000);
+      hooks.breachesFrom = START + 2_000;
       hooks.planning = async () => {};
-      await reconcile("api");
-      expect(created).toHaveLength(1);
-      answer();
-      await Promise.all(waiting);
+      await clock.advance(8_000);
+      // No row of the limit: five are decided, whoever waits for a plan that is only shown.
+      expect(created).toHaveLength(5);
+      for (const answer of waiting) answer();
     });
   });
 });

@@ -6,23 +6,20 @@ import { keyOf } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { overall } from "../../decision/sample.ts";
-import type { SignalSubject, SubjectRevision } from "../../signals/source.ts";
-import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { closePolicy, compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { annotationProblems } from "./annotations.ts";
 import { annotated, decideAndAct } from "./decision.ts";
-import { rollbackTarget } from "./ledger-view.ts";
+import { unmadeRequests, type FindRequest } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
-import { readinessInTurn, readinessNow, wouldRollBack } from "./readiness-now.ts";
+import { currentReadiness, readinessNow, wouldRollBack, type ReadinessSubject } from "./readiness-now.ts";
 import type { RollbackReadiness } from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import type { GoingBreaches } from "./going-breaches.ts";
+import { followRelease, recordBaked } from "./release.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
-import { tick } from "./sample.ts";
-import { gridOf, newestInstant, untilNext } from "./schedule.ts";
-import { bakeRelease, followRelease } from "./release.ts";
+import { gridOf } from "./schedule.ts";
+import { situationOf } from "./situation.ts";
 import {
   breachOf,
   matrixFacts,
@@ -33,15 +30,14 @@ import {
   type PolicyFacts,
   type Standing,
 } from "./status.ts";
-import { toRelease, viewTarget, type TargetView } from "./target.ts";
-import type { Turns } from "./turns.ts";
+import { viewTarget, type TargetView } from "./target.ts";
+import type { Ticker } from "./ticker.ts";
 
 /** After losing a status write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 50;
 
-/** A pass waits for its turn to make a plan at most so long, and comes back soon when it did not come. */
-const LONGEST_WAIT_MS = 20_000;
-const AFTER_NO_TURN_MS = 1_000;
+/** A status that waits for an answer about to come is written without it after this time. */
+const LONGEST_WAIT_MS = 1_000;
 
 /** What the controller remembers. */
 export interface PolicyMemory {
@@ -49,11 +45,21 @@ export interface PolicyMemory {
   readonly runtimes: Map<string, PolicyRuntime>;
   readonly recent: RecentRollbacks;
   readonly breaches: GoingBreaches;
-  /** Of plans that are made only to be shown. */
-  readonly turns: Turns;
+  readonly ticker: Pick<Ticker<PolicyRuntime>, "set" | "remove">;
+  readonly readiness: ReadinessQueue;
 }
 
-/** One pass over one policy: a tick when one is due, and its status when something changed. */
+/** Plans that are made only to be shown, a few at a time. */
+export interface ReadinessQueue {
+  ask(key: string): void;
+  /** Nobody waits: an answer comes in the time that a plan takes. */
+  readonly isIdle: boolean;
+}
+
+/**
+ * One pass over one policy: after a change of an object, when an evaluation brought news, or to try again. It decides
+ * on the newest evaluation, and writes the status when that changed. Evaluations themselves are the ticker's.
+ */
 export async function reconcilePolicy(
   ports: PolicyPorts,
   memory: PolicyMemory,
@@ -64,6 +70,7 @@ export async function reconcilePolicy(
   if (policy === undefined || policy.metadata.deletionTimestamp !== undefined) {
     const gone = memory.runtimes.get(key);
     if (gone !== undefined) closePolicy(gone.compiled);
+    memory.ticker.remove(key);
     memory.runtimes.delete(key);
     memory.breaches.forget(key);
     return { done: true };
@@ -87,6 +94,7 @@ async function pass(
   const { compiled } = runtime;
   const blocked = stalledBefore(ports, policy, compiled);
   if (blocked !== undefined || compiled.kind === "Refused") {
+    rest(memory, runtime, policy);
     await writeBlocked(ports, runtime, policy, blocked ?? problemsOf(compiled), signal);
     return { done: true };
   }
@@ -95,13 +103,20 @@ async function pass(
   if (deployment === undefined) {
     const message = `Deployment/${target.name} does not exist in namespace ${target.namespace}: create it, or mend spec.target`;
     const standing = { kind: "Stalled", reason: "TargetNotFound", message } as const;
+    rest(memory, runtime, policy);
     await writeBlocked(ports, runtime, policy, standing, signal);
     return { done: true };
   }
-  return evaluate(ports, memory, runtime, compiled, policy, deployment, signal);
+  return attend(ports, memory, runtime, compiled, policy, deployment, signal);
 }
 
-async function evaluate(
+/** Nothing is to be evaluated until another pass says so. */
+function rest({ ticker }: PolicyMemory, runtime: PolicyRuntime, policy: RollbackPolicy): void {
+  runtime.situation = undefined;
+  ticker.remove(keyOf(policy));
+}
+
+async function attend(
   ports: PolicyPorts,
   memory: PolicyMemory,
   runtime: PolicyRuntime,
@@ -110,27 +125,25 @@ async function evaluate(
   deployment: Deployment,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
+  const key = keyOf(policy);
   const target = targetOf(policy);
-  const view = viewTarget(
-    deployment,
-    ports.replicaSets.byIndex(REPLICA_SETS_BY_OWNER, deployment.metadata.uid),
-  );
-  let ledger = await followRelease(ports, runtime, compiled, target, view, ledgerOf(ports, target), signal);
-  const now = ports.clock.now();
-  const grid = gridOf(runtime.uid, compiled.view.intervalMs);
-  const at = newestInstant(grid, now);
-  // An instant before the last one: the clock was set back.
-  if (at !== runtime.lastTickAt) {
-    await tick(runtime, compiled, at, subjectOf(target, view, ledger), signal);
-    runtime.undecided = true;
-    for (const reading of runtime.readings.values()) ports.observer.sampled(overall(reading).kind);
-    ledger = await bakeRelease(ports, runtime, compiled, target, view, ledger, signal);
-  }
-  // Sampling took its time: a policy that was suspended meanwhile must not act any more.
+  const view = viewOf(ports, deployment);
+  const cached = ledgerOf(ports, target);
+  // Before anything is written: evaluations must not go on about the release of before while the API server is slow.
+  runtime.situation = situationOf(target.namespace, view, cached);
+  memory.ticker.set(key, gridOf(groupOf(runtime, compiled), compiled.view.intervalMs), runtime);
+  const followed = await followRelease(ports, runtime, compiled, target, view, cached, signal);
+  const ledger = await recordBaked(ports, runtime, compiled, target, view, followed, signal);
+  if (ledger !== cached) runtime.situation = situationOf(target.namespace, view, ledger);
+  const at = runtime.lastTickAt;
+  // The first evaluation is under way, and wakes this policy.
+  if (at === undefined) return { done: true };
+  // A pass may have waited: a policy that was suspended meanwhile must not act any more.
   if (isOutdated(ports, policy)) return { afterMs: 0 };
   const subject = { runtime, policy, deployment, view, ledger };
-  if (runtime.undecided) {
+  if (at !== runtime.decidedAt) {
     const readiness = wouldRollBack(runtime) ? await readinessNow(ports, subject, signal) : runtime.readiness;
+    if (isOutdated(ports, policy)) return { afterMs: 0 };
     const { recent, breaches } = memory;
     const context = {
       runtime,
@@ -144,25 +157,41 @@ async function evaluate(
       ledger,
       readiness,
     };
+    // Of evaluations that come meanwhile the next pass decides: they have woken it.
+    const decidedAt = runtime.lastTickAt;
     await decideAndAct(ports, context, signal);
-    runtime.undecided = false;
+    runtime.decidedAt = decidedAt;
   }
-  // Never longer than to the next tick: a breach must be seen then, however many policies wait for their turn.
-  const patienceMs = Math.min(untilNext(grid, ports.clock.now()), LONGEST_WAIT_MS);
-  const ready = await readinessInTurn(ports, memory.turns, subject, patienceMs, signal);
-  const facts = factsOf(policy, runtime, compiled, view, ledger, ready, ports.clock.now());
+  runtime.restless = unmadeRequests(ledger, findIn(ports, target), ports.clock.now()).length > 0;
+  const { answer, question } = currentReadiness(ports, subject);
+  if (runtime.asked?.question !== question) {
+    // An answer that is at hand brings another pass, which writes everything at once.
+    const patienceMs = memory.readiness.isIdle ? LONGEST_WAIT_MS : 0;
+    memory.readiness.ask(key);
+    runtime.asked = { question, waitUntil: ports.clock.monotonic() + patienceMs };
+  }
+  if (answer === undefined) {
+    memory.readiness.ask(key);
+    const waitMs = runtime.asked.waitUntil - ports.clock.monotonic();
+    if (waitMs > 0) return { afterMs: waitMs };
+  }
+  const now = ports.clock.now();
+  const facts = factsOf(policy, runtime, compiled, view, ledger, answer, now);
   await write(
     ports,
     policy,
     standingOf(runtime, compiled, facts, now, annotationProblems(annotated(policy, deployment))),
-    rollbackReadyOf(policy, ready),
+    rollbackReadyOf(policy, answer),
     breachOf(runtime, now),
     facts,
     signal,
   );
-  // A server that needs longer than an interval is not asked again at once: whole intervals are left out.
-  const afterMs = untilNext(grid, ports.clock.now());
-  return { afterMs: ready === undefined ? Math.min(afterMs, AFTER_NO_TURN_MS) : afterMs };
+  return { done: true };
+}
+
+/** Policies that ask together are evaluated together: those of the same key. One signal of several decides for all. */
+function groupOf({ uid }: PolicyRuntime, { signals }: CompiledPolicy): string {
+  return signals.find(({ source }) => source.tickGroup !== undefined)?.source.tickGroup?.key ?? uid;
 }
 
 /** What stops a policy before anything is evaluated. */
@@ -227,6 +256,7 @@ function runtimeOf(
   // Before the new ones open: the policy may take its own seat again.
   if (known !== undefined) closePolicy(known.compiled);
   const created = createRuntime(
+    key,
     policy.metadata.uid,
     generation,
     compilePolicy(policy, ports.servers, ports.cluster),
@@ -238,28 +268,33 @@ function runtimeOf(
   return created;
 }
 
-function subjectOf(
-  { namespace }: TargetKey,
-  { desiredReplicas, live, revisions }: TargetView,
-  ledger: RollbackLedgerSpec | undefined,
-): SignalSubject {
-  if (live === undefined) return { namespace, desiredReplicas, live, rollbackTarget: undefined };
-  const release = toRelease(live, ledger);
-  return {
-    namespace,
-    desiredReplicas,
-    live: { ...subjectRevision(live), startedAt: release.startedAt },
-    // Few sources ask for it.
-    get rollbackTarget() {
-      const good = rollbackTarget(release, ledger, revisions);
-      const revision = revisions.find(({ uid }) => uid === good?.replicaSetUid);
-      return revision === undefined ? undefined : subjectRevision(revision);
-    },
-  };
+/** What a plan is made from that is only shown; undefined while the policy evaluates nothing. */
+export function readinessSubject(
+  ports: PolicyPorts,
+  runtimes: PolicyMemory["runtimes"],
+  key: string,
+): ReadinessSubject | undefined {
+  const policy = ports.policies.get(key);
+  const runtime = runtimes.get(key);
+  if (
+    policy === undefined ||
+    runtime?.situation === undefined ||
+    runtime.generation !== policy.metadata.generation
+  )
+    return undefined;
+  const target = targetOf(policy);
+  const deployment = ports.deployments.get(`${target.namespace}/${target.name}`);
+  if (deployment === undefined) return undefined;
+  const view = viewOf(ports, deployment);
+  return { runtime, policy, deployment, view, ledger: ledgerOf(ports, target) };
 }
 
-function subjectRevision({ uid, name, revision }: RevisionIdentity): SubjectRevision {
-  return { replicaSetUid: uid, name, revision };
+function viewOf(ports: PolicyPorts, deployment: Deployment): TargetView {
+  return viewTarget(deployment, ports.replicaSets.byIndex(REPLICA_SETS_BY_OWNER, deployment.metadata.uid));
+}
+
+function findIn(ports: PolicyPorts, { namespace }: TargetKey): FindRequest {
+  return (name) => ports.requests.get(`${namespace}/${name}`);
 }
 
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */
@@ -324,7 +359,7 @@ function rollbackReadyOf(
   return {
     status: "Unknown",
     reason: "NotAsked",
-    message: "many policies wait for a plan, this one among them",
+    message: "not asked yet: other policies wait for a plan too",
   };
 }
 

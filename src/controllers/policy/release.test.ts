@@ -5,7 +5,7 @@ import type { RevisionIdentity } from "../../workloads/revisions.ts";
 import { emptyLedger } from "../ledger/ledger.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import type { PolicyPorts } from "./ports.ts";
-import { bakeRelease, followRelease } from "./release.ts";
+import { followRelease, recordBaked } from "./release.ts";
 import { createRuntime } from "./runtime.ts";
 import type { TargetView } from "./target.ts";
 
@@ -34,7 +34,7 @@ function world() {
     },
   };
   const ports = { client, clock } as unknown as PolicyPorts;
-  return { ports, clock, state, runtime: createRuntime("u", 1, compiled, [], START) };
+  return { ports, clock, state, runtime: createRuntime("shop/web", "u", 1, compiled, [], START) };
 }
 
 function revision(uid: string, number: number, former: readonly number[] = []): RevisionIdentity {
@@ -103,18 +103,26 @@ describe("followRelease", () => {
   });
 });
 
-describe("bakeRelease", () => {
+describe("recordBaked", () => {
   it("records known good once, also while the cache lags", async () => {
     const { ports, runtime, state } = world();
     const stale = emptyLedger(TARGET);
-    for (let index = 0; index < 6; index += 1) {
-      runtime.lastTickAt = START + index * STEP;
-      runtime.evaluations = [{ verdict: "Ok" }] as unknown as typeof runtime.evaluations;
-      await bakeRelease(ports, runtime, compiled, TARGET, view(FIRST), stale, signal);
+    runtime.baking = { kind: "KnownGood", release: { replicaSetUid: "rs-2", revision: 2 }, at: START };
+    for (let index = 0; index < 3; index += 1) {
+      await recordBaked(ports, runtime, compiled, TARGET, view(FIRST), stale, signal);
     }
     expect(state.spec.knownGood).toMatchObject([
-      { replicaSetUid: "rs-2", revision: 2, since: new Date(START + 2 * STEP).toISOString() },
+      { replicaSetUid: "rs-2", revision: 2, since: new Date(START).toISOString() },
     ]);
     expect(state.writes).toBe(1);
+  });
+
+  it("records nothing of a release that is not the live one any more, or bakes still", async () => {
+    const { ports, runtime, state } = world();
+    runtime.baking = { kind: "KnownGood", release: { replicaSetUid: "rs-2", revision: 2 }, at: START };
+    await recordBaked(ports, runtime, compiled, TARGET, view(AGAIN), undefined, signal);
+    runtime.baking = { kind: "Baking", release: { replicaSetUid: "rs-2", revision: 2 }, provenMs: 0 };
+    await recordBaked(ports, runtime, compiled, TARGET, view(FIRST), undefined, signal);
+    expect(state.writes).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { bake, startBaking } from "../../decision/known-good.ts";
+import { sameRelease } from "../../decision/known-good.ts";
 import { formatSpan } from "../../decision/sentence.ts";
 import { TOLERATED_GAP } from "../../decision/window.ts";
 import { recordKnownGood, recordRelease } from "../ledger/changes.ts";
@@ -41,8 +41,8 @@ export async function followRelease(
   return changeLedger(ports.client, target, (before) => recordRelease(before, entry), signal);
 }
 
-/** One tick of baking; a release that has proven itself goes into the ledger. */
-export async function bakeRelease(
+/** A live release that has proven itself goes into the ledger. */
+export async function recordBaked(
   ports: PolicyPorts,
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
@@ -52,27 +52,16 @@ export async function bakeRelease(
   signal: AbortSignal,
 ): Promise<Ledger> {
   const { live } = view;
-  const at = runtime.lastTickAt;
-  if (live === undefined || at === undefined) return ledger;
+  const { baking } = runtime;
+  if (live === undefined || baking?.kind !== "KnownGood") return ledger;
   const release = toRelease(live, ledger);
-  const mark = ledger?.marks.findLast(({ replicaSetUid }) => replicaSetUid === live.uid);
-  runtime.baking = bake(runtime.baking ?? startBaking(release), {
-    release,
-    evaluations: runtime.evaluations,
-    at,
-    complete: view.rolloutComplete,
-    rolledBackAt: mark === undefined ? undefined : Date.parse(mark.at),
-    bakeMs: compiled.bakeMs,
-    intervalMs: compiled.view.intervalMs,
-  });
-  if (runtime.baking.kind !== "KnownGood") return ledger;
-  if (isKnownGood(ledger, live)) return ledger;
+  if (!sameRelease(baking.release, release) || isKnownGood(ledger, live)) return ledger;
   const rows = compiled.rows.map(({ name }) => name).join(", ");
   const good = {
     replicaSetUid: live.uid,
     podTemplateHash: live.podTemplateHash,
     revision: live.revision,
-    since: new Date(at).toISOString(),
+    since: new Date(baking.at).toISOString(),
     evidence: `complete and every row Ok for ${formatSpan(compiled.bakeMs)}: ${rows}`.slice(0, 512),
   };
   // The cache may not show our own entry of a moment ago.

@@ -7,12 +7,15 @@ import type { SignalHealth } from "../../decision/signal-health.ts";
 import type { Sampler } from "../../prometheus/sampler.ts";
 import type { CompileResult } from "./compile.ts";
 import type { RollbackReadiness } from "./readiness.ts";
+import type { Situation } from "./situation.ts";
 
 /**
  * What the controller remembers of one policy between ticks. All of it can be lost: windows are read back from
  * Prometheus, releases and known good revisions from the ledger; only a bake in progress begins anew.
  */
 export interface PolicyRuntime {
+  /** Namespace/name of the policy. */
+  readonly key: string;
   readonly uid: string;
   readonly generation: number;
   readonly compiled: CompileResult;
@@ -20,10 +23,14 @@ export interface PolicyRuntime {
   readonly samplers: readonly (Sampler | undefined)[];
   /** When this process began to evaluate this generation, ms since the epoch. */
   readonly watchingSince: number;
-  /** Instant of the newest tick, ms since the epoch. */
+  /** What an evaluation needs to know of the target; undefined while nothing is to be evaluated. */
+  situation: Situation | undefined;
+  /** Instant of the newest evaluation, ms since the epoch. */
   lastTickAt: number | undefined;
-  /** The newest tick was not decided on yet. */
-  undecided: boolean;
+  /** Instant of the newest evaluation that was decided on. */
+  decidedAt: number | undefined;
+  /** Something that no evaluation shows may have to be done at the next one. */
+  restless: boolean;
   /** Signals whose past could not be read back yet. */
   unread: ReadonlySet<string>;
   windows: RowStates;
@@ -35,6 +42,8 @@ export interface PolicyRuntime {
   /** The live release as of the last look: a change that we see has a known start. */
   seenRelease: SeenRelease | undefined;
   readiness: RollbackReadiness | undefined;
+  /** The question that was put last behind those of other policies; monotonic ms until which the status waits for it. */
+  asked: { readonly question: string; readonly waitUntil: number } | undefined;
   /** Rows that can never fire, by name: their threshold lies above the histogram's highest bucket. */
   unreachable: ReadonlyMap<string, string>;
   /** Quantile signals whose buckets were seen. */
@@ -65,14 +74,19 @@ export interface GatheredEvidence {
 export interface SeenRelease {
   readonly uid: string;
   readonly revision: number;
-  /** When it was looked at last, ms since the epoch. */
-  readonly at: number;
+  /** When it was looked at last, ms since the epoch: by every evaluation, so not read-only. */
+  at: number;
   /** When it was seen to replace another one, if it was. */
   readonly startedAt: number | undefined;
 }
 
+/** One for all policies: an empty map of its own for each is a tenth of a megabyte in a thousand. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+const NOBODY: ReadonlySet<string> = new Set<string>();
+
 /** `before` is the runtime that the same policy had so far: what it saw and told stays seen and told. */
 export function createRuntime(
+  key: string,
   uid: string,
   generation: number,
   compiled: CompileResult,
@@ -82,28 +96,32 @@ export function createRuntime(
 ): PolicyRuntime {
   const signals = compiled.kind === "Compiled" ? compiled.signals.map(({ name }) => name) : [];
   return {
+    key,
     uid,
     generation,
     compiled,
     samplers,
     watchingSince: now,
+    situation: undefined,
     lastTickAt: undefined,
-    undecided: false,
+    decidedAt: undefined,
+    restless: false,
     unread: new Set(signals),
-    windows: new Map(),
+    windows: NONE,
     evaluations: [],
-    readings: new Map(),
-    health: new Map(),
+    readings: NONE,
+    health: NONE,
     baking: undefined,
     seenRelease: before?.seenRelease,
     readiness: undefined,
-    unreachable: new Map(),
-    bucketsSeen: new Set(),
-    told: before?.told ?? new Map(),
-    evidence: new Map(),
+    asked: undefined,
+    unreachable: NONE,
+    bucketsSeen: NOBODY,
+    told: before?.told ?? NONE,
+    evidence: NONE,
     prepared: undefined,
     lastDecision: before?.lastDecision,
-    made: before?.made ?? new Set(),
-    firing: before?.firing ?? new Set(),
+    made: before?.made ?? NOBODY,
+    firing: before?.firing ?? NOBODY,
   };
 }

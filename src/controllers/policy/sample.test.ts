@@ -48,7 +48,7 @@ function fake(valueAt: (at: number) => number) {
     rehydrateMs: 40 * STEP,
     view: { intervalMs: STEP },
   } as unknown as CompiledPolicy;
-  return { compiled, asked, state, runtime: () => createRuntime("u", 1, compiled, [], START) };
+  return { compiled, asked, state, runtime: () => createRuntime("shop/web", "u", 1, compiled, [], START) };
 }
 
 const brokenFrom = (start: number) => (at: number) => (at >= start ? 0.5 : 0);

@@ -7,7 +7,7 @@ import type { SignalSubject } from "../../signals/source.ts";
 import type { CompiledPolicy, CompiledSignal } from "./compile.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 
-/** One tick: reads every signal at `at` (ms since the epoch) and moves every row's window. */
+/** Reads every signal at `at` (ms since the epoch) and moves every row's window. */
 export async function tick(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
@@ -31,7 +31,6 @@ export async function tick(
   runtime.evaluations = evaluateRows(compiled.rows, runtime.readings, runtime.windows, at, intervalMs);
   runtime.windows = statesOf(runtime.evaluations);
   runtime.lastTickAt = at;
-  await checkBuckets(runtime, compiled, at, signal);
 }
 
 /** The clock was set back: windows speak of a time to come, and are read back like after a restart. */
@@ -78,7 +77,7 @@ async function rehydrateSignal(
 }
 
 /** A threshold above the highest finite bucket can never be exceeded: said once the buckets are known. */
-async function checkBuckets(
+export async function checkBuckets(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   at: number,

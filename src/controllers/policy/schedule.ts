@@ -9,9 +9,16 @@ export interface Grid {
   readonly offsetMs: number;
 }
 
-/** Policies are spread over the interval by their UID. */
-export function gridOf(uid: string, intervalMs: number): Grid {
-  return { intervalMs, offsetMs: createHash("sha256").update(uid).digest().readUInt32BE() % intervalMs };
+/** Grids of the same interval are so far apart at least: policies which are near each other then share a timer. */
+const STEP_MS = 50;
+
+/**
+ * Keys are spread over the interval by their hash. Equal keys have the same grid; where one interval is a multiple of
+ * the other, the instants of the longer one are among those of the shorter one.
+ */
+export function gridOf(key: string, intervalMs: number): Grid {
+  const offsetMs = createHash("sha256").update(key).digest().readUInt32BE() % intervalMs;
+  return { intervalMs, offsetMs: offsetMs - (offsetMs % STEP_MS) };
 }
 
 /** The newest instant of the grid that is not after `now`. */

@@ -45,7 +45,7 @@ const compiled = {
 } as unknown as CompiledPolicy;
 
 function runtime(change: Partial<PolicyRuntime> = {}): PolicyRuntime {
-  return { ...createRuntime("u", 1, compiled, [], NOW), ...change };
+  return { ...createRuntime("shop/web", "u", 1, compiled, [], NOW), ...change };
 }
 
 const reasons = fc.constantFrom("Evaluating", "CannotEvaluate", "TargetOwned", "Suspended");
