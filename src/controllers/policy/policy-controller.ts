@@ -9,7 +9,7 @@ import { Pace } from "./pace.ts";
 import { countPolicies } from "./policy-counts.ts";
 import type { PolicyPorts } from "./ports.ts";
 import { READINESS_TURNS, refreshReadiness } from "./readiness-now.ts";
-import { RecentRollbacks } from "./recent-rollbacks.ts";
+import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import { readinessSubject, reconcilePolicy, type PolicyMemory } from "./reconcile.ts";
 import { closePolicy } from "./compile.ts";
 import type { PolicyRuntime } from "./runtime.ts";
@@ -24,6 +24,7 @@ const RECONCILE_TIMEOUT_MS = 60_000;
 
 export interface PolicyControllerOptions {
   readonly ports: PolicyPorts;
+  readonly recent: RecentRollbacks;
   readonly random: Random;
   readonly clock: Clock;
   readonly hooks: WorkQueueHooks;
@@ -40,7 +41,7 @@ export async function runPolicyController(
   options: PolicyControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, clock, random, hooks } = options;
+  const { ports, recent, clock, random, hooks } = options;
   const backoff = { baseMs: 200, maxMs: 30_000 };
   const queue = createWorkQueue({ clock, random, hooks, backoff });
   const plans = createWorkQueue({ clock, random, backoff });
@@ -52,7 +53,6 @@ export async function runPolicyController(
     onError: (key, error) => options.onError(key, error, 0),
     signal,
   });
-  const recent = new RecentRollbacks(ports.ledgers, () => clock.now());
   const readiness = {
     ask: (key: string) => plans.add(key, { priority: priorities.resync }),
     get isIdle() {

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
 import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample } from "../../decision/sample.ts";
 import { Seats } from "../../prometheus/seats.ts";
@@ -12,6 +11,8 @@ import { createFakeClock } from "../../kube/testing/fake-clock.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
 import { BY_TARGET, requestTargets } from "../request/request-controller.ts";
 import { emptyLedger, targetHash } from "../ledger/ledger.ts";
+import { deployment, policy, replicaSet, START } from "./testing/objects.ts";
+import { RecentRollbacks } from "./recent-rollbacks.ts";
 import {
   POLICIES_BY_TARGET,
   policyTarget,
@@ -22,7 +23,6 @@ import {
 import { runPolicyController } from "./policy-controller.ts";
 import { READINESS_TURNS } from "./readiness-now.ts";
 
-const START = Date.UTC(2026, 10, 22, 14, 0, 0);
 const running: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const { stop } of running.splice(0)) await stop();
@@ -84,7 +84,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
     server: "default",
-    evidence: { read: async () => ({}) },
     join: () => ({
       async read(at: number) {
         asked.push(at);
@@ -189,6 +188,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       const ended = runPolicyController(
         {
           ports,
+          recent: new RecentRollbacks(ledgers, () => clock.now()),
           clock,
           random: () => 0.5,
           hooks: hooksOfQueue,
@@ -213,57 +213,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       policies.upsert({ ...old, metadata, spec: { ...old.spec, ...change } });
     },
   };
-}
-
-function metadataOf(name: string, uid: string) {
-  const creationTimestamp = new Date(START - 30_000).toISOString();
-  return { namespace: "shop", name, uid, resourceVersion: "1", generation: 1, creationTimestamp };
-}
-
-function policy(name: string): RollbackPolicy {
-  const ratio = { bad: 'errors_total{code="500"}', total: "requests_total", window: "4s" };
-  const spec = RollbackPolicySpec.parse({
-    target: { kind: "Deployment", name },
-    serviceAccountName: "rollback-executor",
-    interval: "1s",
-    signals: [{ name: "error-rate", prometheus: { ratio } }],
-    matrix: [
-      { name: "critical", when: { signal: "error-rate", above: "0.1", for: "5s" }, action: "Rollback" },
-    ],
-    guards: { settle: "0s", cooldown: "30m", maxPerDay: 3, maxBreachAge: "20m" },
-  });
-  return { metadata: metadataOf(name, `p-${name}`), spec } as RollbackPolicy;
-}
-
-function deployment(name: string, revision = 2): Deployment {
-  const annotations = { "deployment.kubernetes.io/revision": String(revision) };
-  const status = {
-    observedGeneration: 1,
-    replicas: 1,
-    updatedReplicas: 1,
-    availableReplicas: 1,
-    readyReplicas: 1,
-  };
-  return {
-    metadata: { ...metadataOf(name, `d-${name}`), annotations },
-    spec: {},
-    status,
-  } as unknown as Deployment;
-}
-
-function replicaSet(name: string, revision: number): ReplicaSet {
-  const uid = `${name}-${revision}`;
-  return {
-    metadata: {
-      ...metadataOf(uid, uid),
-      labels: { "pod-template-hash": `${name}${revision}` },
-      annotations: { "deployment.kubernetes.io/revision": String(revision) },
-      ownerReferences: [
-        { apiVersion: "apps/v1", kind: "Deployment", name, uid: `d-${name}`, controller: true },
-      ],
-    },
-    spec: { replicas: 0, selector: {}, template: { spec: { containers: [] } } },
-  } as unknown as ReplicaSet;
 }
 
 describe("runPolicyController", () => {
