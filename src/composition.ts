@@ -105,7 +105,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
 
-  const recent = new RecentRollbacks(caches.ledgers.store);
+  const recent = new RecentRollbacks(caches.ledgers.store, () => clock.now());
 
   function runRequests(signal: AbortSignal): Promise<void> {
     return runRequestController(
