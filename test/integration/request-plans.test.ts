@@ -196,6 +196,14 @@ describe("the plans of a policy", () => {
       "proposed about another object than the policy's target are known all the same": async () => {
         const shop = await watched("beside");
         await decided(shop, { request: "proposal", action: "Propose", plan: "partial", runAfter: "1s" });
+        // Its policy sees no breach, since it sees nothing: silence is no consent to that.
+        const silent = await until(
+          "its time has come",
+          () => shop.request("proposal"),
+          (request) =>
+            readyOf(request).message.startsWith("does not run by itself, since the breach does not go on"),
+        );
+        await shop.annotate("proposal", { [ANNOTATIONS.approve]: silent.status?.plan?.digest ?? "" });
         const ended = await shop.ended("proposal");
         expect(ended.status).toMatchObject({ phase: "Succeeded", resolved: { automatic: true } });
         const ledger = await readLedger(world.client, target(shop), signal);

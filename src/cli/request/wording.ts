@@ -89,8 +89,9 @@ export function answerText(request: RollbackRequest, now: number): string {
   const waiting = waitingSince(request.status?.timeline);
   if (waiting === undefined) return "for approval";
   const { expiresAt, runsAt } = answerTimes(request.spec, waiting);
+  // Past its time it does not run by itself any more, unless the breach comes back.
   const until =
-    runsAt < expiresAt
+    runsAt < expiresAt && runsAt > now
       ? `runs at ${clockTime(new Date(runsAt).toISOString(), now, true)} unless it is denied`
       : `for approval until ${clockTime(new Date(expiresAt).toISOString(), now, true)}`;
   return approved?.status === "False" ? `${until}; not approved: ${approved.message}` : until;

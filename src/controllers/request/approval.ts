@@ -5,7 +5,7 @@ import { cutText } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { finish, wait, type ApprovedFact, type Decision } from "./decision.ts";
 import { approvedPlan, denial } from "./phase.ts";
-import type { RequestPlan } from "./situation.ts";
+import type { RequestPlan, Situation } from "./situation.ts";
 import { planSentence } from "./wording.ts";
 
 export type Approval =
@@ -37,7 +37,8 @@ export function endOfWaiting(request: RollbackRequest, now: number): Decision | 
 }
 
 /** Whether this plan may be carried out. Pure. */
-export function approvalOf(request: RollbackRequest, plan: RequestPlan, now: number): Approval {
+export function approvalOf(situation: Situation, plan: RequestPlan, now: number): Approval {
+  const { request } = situation;
   const { spec } = request;
   if (spec.approval !== "Required") return { kind: "NotNeeded" };
   const given = approvedPlan(request);
@@ -49,11 +50,12 @@ export function approvalOf(request: RollbackRequest, plan: RequestPlan, now: num
   const { expiresAt, runsAt } = answerTimes(spec, waiting);
   // Long after its time nobody expects it to run any more.
   if (now >= expiresAt) return { kind: "Missing", decision: expired(request) };
-  if (now >= runsAt) {
+  const isNeeded = breachGoesOn(situation);
+  if (now >= runsAt && isNeeded) {
     const message = `nobody denied plan ${plan.digest} within ${spec.runAfter}`;
     return { kind: "Given", approved: { status: "True", reason: "NotDenied", message } };
   }
-  return { kind: "Missing", decision: waitFor(request, plan, waiting, now) };
+  return { kind: "Missing", decision: waitFor(request, plan, waiting, isNeeded, now) };
 }
 
 /** A waiting request goes on with the plan that it has shown, while it cannot be made again. */
@@ -62,15 +64,34 @@ export function waitOn({ status }: RollbackRequest, afterMs: number): Decision {
   return wait("AwaitingApproval", "AwaitingApproval", ready?.message ?? "", afterMs);
 }
 
-function waitFor(request: RollbackRequest, plan: RequestPlan, waiting: Waiting, now: number): Decision {
+/**
+ * What runs by itself must still be called for: silence is no consent to roll back what has recovered, or what nobody
+ * can see any more. A person who asked for it knows why.
+ */
+function breachGoesOn({ automatic, policy }: Situation): boolean {
+  if (automatic === undefined) return true;
+  return policy?.status?.conditions?.find(({ type }) => type === "Breached")?.status === "True";
+}
+
+function waitFor(
+  request: RollbackRequest,
+  plan: RequestPlan,
+  waiting: Waiting,
+  isNeeded: boolean,
+  now: number,
+): Decision {
   const { metadata, spec } = request;
   const { expiresAt, runsAt } = answerTimes(spec, waiting);
   const given = approvedPlan(request);
   const flag = `-n ${metadata.namespace}`;
+  const waits = `waits for approval until ${utc(expiresAt)}`;
+  const late = runsAt <= now && !isNeeded;
   const until =
-    runsAt < expiresAt
-      ? `runs at ${utc(runsAt)} unless it is denied`
-      : `waits for approval until ${utc(expiresAt)}`;
+    runsAt >= expiresAt
+      ? waits
+      : late
+        ? `does not run by itself, since the breach does not go on; ${waits}`
+        : `runs at ${utc(runsAt)} unless it is denied`;
   const changed =
     given === undefined
       ? ""
@@ -83,7 +104,7 @@ function waitFor(request: RollbackRequest, plan: RequestPlan, waiting: Waiting, 
     given === undefined
       ? { status: "Unknown", reason: "AwaitingApproval", message: `plan ${plan.digest} waits for approval` }
       : { status: "False", reason: "PlanChanged", message: `${changed}the plan is ${plan.digest} now` };
-  const next = Math.min(expiresAt, runsAt, now + paceOf(request));
+  const next = Math.min(expiresAt, late ? Infinity : runsAt, now + paceOf(request));
   const afterMs = Math.max(0, next - now);
   return { ...wait("AwaitingApproval", "AwaitingApproval", message, afterMs), waiting, approved };
 }

@@ -45,7 +45,7 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   }
   if (request.spec.dryRun)
     return finish("Succeeded", "DryRun", `nothing was changed: ${planSentence(plan.plan)}`);
-  const approval = approvalOf(request, plan.plan, now);
+  const approval = approvalOf(situation, plan.plan, now);
   if (approval.kind === "Missing") return approval.decision;
   const approved = approval.kind === "Given" ? approval.approved : undefined;
   if (stopped !== undefined) return { ...wait("Pending", "KillSwitch", stopped, LOCK_POLL_MS), approved };
