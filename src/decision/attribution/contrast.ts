@@ -28,22 +28,32 @@ export function contrast(
   return same(evidence, fresh, old) ?? worse(evidence, fresh, old);
 }
 
+/** What fails while a pod shuts down is seldom so much, and seldom as much as the new ones fail. */
+const NO_SHUTDOWN = { fresh: 0.5, alike: 0.8 };
+
 /** Old pods that breach to their end do so without the new version, whenever that was. */
 function same(
   { limit, begunUntil, stepMs }: PodEvidence,
   fresh: readonly PodCounts[],
   old: readonly PodCounts[],
 ): Contrast | undefined {
-  const since = courseOf(together(fresh), limit)?.badSince;
-  const lived = withoutTheirEnd(old, begunUntil - 2 * stepMs);
-  const oldSince = courseOf(together(lived), limit)?.badSince;
-  if (since === undefined || oldSince === undefined) return undefined;
-  const a = sumOf(perPod(fresh, (at) => at >= since));
-  const b = sumOf(perPod(lived, (at) => at >= oldSince));
-  if (a.total < ENOUGH_REQUESTS || b.total < ENOUGH_REQUESTS) return undefined;
-  const shares = { fresh: shareOf(a), old: shareOf(b) };
-  const isAlike = shares.old > limit && shares.fresh > limit && shares.old >= shares.fresh / 2;
-  return isAlike ? { kind: "Same", ...shares } : undefined;
+  const a = nowOf(fresh, limit);
+  if (a === undefined) return undefined;
+  const lived = nowOf(withoutTheirEnd(old, begunUntil - 2 * stepMs), limit);
+  if (lived !== undefined && lived >= a / 2) return { kind: "Same", fresh: a, old: lived };
+  const all = nowOf(old, limit);
+  return all !== undefined && a >= NO_SHUTDOWN.fresh && all >= NO_SHUTDOWN.alike * a
+    ? { kind: "Same", fresh: a, old: all }
+    : undefined;
+}
+
+/** The share of what was bad to the end, when that breaches. */
+function nowOf(pods: readonly PodCounts[], limit: number): number | undefined {
+  const since = courseOf(together(pods), limit)?.badSince;
+  if (since === undefined) return undefined;
+  const counts = sumOf(perPod(pods, (at) => at >= since));
+  const share = shareOf(counts);
+  return counts.total >= ENOUGH_REQUESTS && share > limit ? share : undefined;
 }
 
 /**

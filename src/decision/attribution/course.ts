@@ -14,6 +14,22 @@ export interface Course {
 /** Intervals that say how bad it is now. */
 const NOW = 4;
 
+/** Of a share that load explains, what the growth of the load must explain at least. */
+const EXPLAINED = 0.6;
+
+/**
+ * Whether as much is bad since `badSince` as more load than was ever served well before would make: what cannot be
+ * served of it. `load` holds the requests of all pods.
+ */
+export function loadExplains(load: readonly Interval[], { badSince, healthyMs }: Course): boolean {
+  const well = load.filter(({ at }) => at < badSince && at >= badSince - healthyMs);
+  const bad = load.filter(({ at }) => at >= badSince);
+  const highest = Math.max(0, ...well.map(({ total }) => total));
+  const sum = sumOf(bad);
+  if (well.length === 0 || sum.total === 0) return false;
+  return 1 - highest / (sum.total / bad.length) >= EXPLAINED * shareOf(sum);
+}
+
 /** Undefined when it is not bad now. `limit`: half of it is bad already. */
 export function courseOf(intervals: readonly Interval[], limit: number): Course | undefined {
   const isBad = (interval: Interval): boolean => shareOf(interval) > limit / 2;

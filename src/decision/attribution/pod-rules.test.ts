@@ -97,6 +97,17 @@ describe("pods side by side", () => {
       "revision 7 were well for 6m15s and then broke at one moment",
     ],
     [
+      "more load comes than they ever served well",
+      [NEW, NEW, NEW].map((pod) => ({
+        ...pod,
+        from: -300,
+        total: (at) => (at > 75 ? 700 : 500),
+        share: (at) => (at > 75 ? 0.25 : 0),
+      })),
+      "Likely",
+      "after revision 7",
+    ],
+    [
       "they become worse and worse: a leak",
       [NEW, NEW, NEW].map((pod) => ({ ...pod, from: -300, share: (at) => Math.max(0, (at - 30) / 400) })),
       "Likely",
@@ -122,6 +133,15 @@ describe("pods side by side", () => {
       "old ones broke before the new ones had a request",
       [
         { ...OLD, to: 30, share: goneBadAt(0) },
+        ...[NEW, NEW].map((pod) => ({ ...pod, from: 45, share: () => 0.9 })),
+      ],
+      "Unknown",
+      "new pods 90% vs old pods 90%",
+    ],
+    [
+      "the last old one was as bad when it went",
+      [
+        { ...OLD, to: 30, share: goneBadAt(15) },
         ...[NEW, NEW].map((pod) => ({ ...pod, from: 45, share: () => 0.9 })),
       ],
       "Unknown",

@@ -1,8 +1,9 @@
 import { formatSpan, formatValue } from "../sentence.ts";
 import { concentration } from "./concentration.ts";
 import { contrast, type Contrast } from "./contrast.ts";
+import { loadExplains } from "./course.ts";
 import type { Counts, PodCounts, PodEvidence } from "./evidence.ts";
-import { ENOUGH_REQUESTS, shareOf, sumOf } from "./pods.ts";
+import { ENOUGH_REQUESTS, shareOf, sumOf, together, until } from "./pods.ts";
 import { isSudden, WELL_MS } from "./sudden.ts";
 import type { Ruling, Trial } from "./trial.ts";
 
@@ -81,6 +82,7 @@ export function oldPodsBreachAsWell({ suspects, earlier, evidence: { pods } }: T
 export function itBrokeAtOneMoment({ evidence: { pods }, cause, course }: Trial): Ruling | undefined {
   if (pods === undefined || course?.riseMs === undefined || course.healthyMs < WELL_MS) return undefined;
   if (!isSudden(course.riseMs, pods.stepMs)) return undefined;
+  if (loadExplains(together(until(pods.pods, pods.begunUntil)), course)) return undefined;
   return {
     verdict: "Unknown",
     finding: `pods of revision ${cause.revision} were well for ${formatSpan(course.healthyMs)} and then broke at one moment: did something else change, such as a configuration, a flag or a dependency?`,

@@ -31,7 +31,8 @@ export interface PodLife {
   /** Seconds after START; intervals end at its multiples of 15. */
   readonly from: number;
   readonly to: number;
-  readonly total?: number;
+  /** Requests in an interval. */
+  readonly total?: number | ((second: number) => number);
   /** Share of bad requests at a second. */
   readonly share: (second: number) => number;
 }
@@ -51,7 +52,9 @@ export function podEvidence(lives: readonly PodLife[], change: Partial<PodEviden
 function podCounts({ pod, hash, from, to, total = 500, share }: PodLife, index: number): PodCounts {
   const intervals: Interval[] = [];
   for (let second = from; second <= to; second += STEP / 1000) {
-    intervals.push({ at: START + second * 1000, bad: Math.round(total * share(second)), total });
+    const requests = typeof total === "number" ? total : total(second);
+    const at = START + second * 1000;
+    intervals.push({ at, bad: Math.round(requests * share(second)), total: requests });
   }
   return { pod: pod ?? `api-${hash}-${index}`, hash, intervals };
 }
