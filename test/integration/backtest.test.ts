@@ -153,7 +153,7 @@ describe("backtest on a real Prometheus", () => {
           },
           signal,
         );
-        const runtime = createRuntime("uid", 1, compiled, [], from);
+        const runtime = createRuntime("shop/web", "uid", 1, compiled, [], from);
         const subject = { namespace, desiredReplicas: 3, live: undefined, rollbackTarget: undefined };
         const lived = new Map<number, readonly string[]>();
         for (const at of replayed.keys()) {
