@@ -1,4 +1,4 @@
-import type { App, Pod, Route } from "./app.ts";
+import type { App, Pod } from "./app.ts";
 import type { Random } from "./random.ts";
 
 export const SCRAPE_SECONDS = 15;
@@ -47,8 +47,10 @@ class PodScrapes {
   readonly #phase: number;
   /** A load balancer is not exact. */
   readonly #weight: number;
-  readonly #counters = new Map<string, number>();
-  readonly #labels: string;
+  /** In the order of the routes, then the histogram's. */
+  readonly #requests: readonly RouteCounters[];
+  readonly #histogram: HistogramCounters;
+  readonly #counters: readonly Counter[];
   #restarts: readonly number[];
 
   constructor(app: App, pod: Pod, random: Random) {
@@ -57,7 +59,27 @@ class PodScrapes {
     this.#random = random;
     this.#phase = Math.floor(random.between(0, SCRAPE_SECONDS) * 1000) / 1000;
     this.#weight = random.between(0.93, 1.07);
-    this.#labels = `namespace="${app.namespace}",app="${app.name}",pod="${pod.name}"`;
+    const labels = `namespace="${app.namespace}",app="${app.name}",pod="${pod.name}"`;
+    this.#requests = app.routes.map(({ path }) => {
+      const counter = (status: string) =>
+        newCounter(`http_requests_total{${labels},route="${path}",status="${status}"}`);
+      return { good: counter("200"), notFound: counter("404"), bad: counter(app.badStatus) };
+    });
+    const name = "http_request_duration_seconds";
+    this.#histogram = {
+      buckets: BUCKETS.map((bound) => newCounter(`${name}_bucket{${labels},le="${bound}"}`)),
+      infinite: newCounter(`${name}_bucket{${labels},le="+Inf"}`),
+      count: newCounter(`${name}_count{${labels}}`),
+      sum: newCounter(`${name}_sum{${labels}}`),
+    };
+    const { buckets, infinite, count, sum } = this.#histogram;
+    this.#counters = [
+      ...this.#requests.flatMap(({ good, notFound, bad }) => [good, notFound, bad]),
+      ...buckets,
+      infinite,
+      count,
+      sum,
+    ];
     this.#restarts = pod.restarts;
   }
 
@@ -68,11 +90,10 @@ class PodScrapes {
     { requests, failures }: { requests: Map<string, number>; failures: Map<string, number> },
   ): number {
     this.#restart(t);
-    const { routes, failing, badStatus, notFound, latency } = this.#app;
+    const { routes, failing, notFound, latency } = this.#app;
     const perSecond = load * this.#weight;
     let slow = 0;
-    if (latency !== undefined) this.#add(`http_request_duration_seconds_sum{${this.#labels}}`, 0);
-    for (const route of routes) {
+    for (const [index, route] of routes.entries()) {
       const request = { t, pod: this.#pod, route, load: perSecond };
       const mean = perSecond * route.share * SCRAPE_SECONDS;
       const bad = mean * failing(request);
@@ -81,9 +102,10 @@ class PodScrapes {
       const good = this.#random.poisson(mean - bad);
       const lost = Math.round(good * notFound);
       const failed = this.#random.poisson(bad);
-      this.#count(route, "200", good - lost);
-      this.#count(route, "404", lost);
-      this.#count(route, badStatus, failed);
+      const counters = this.#requests[index];
+      count(counters?.good, good - lost);
+      count(counters?.notFound, lost);
+      count(counters?.bad, failed);
       if (latency !== undefined) slow += mean * this.#time(good + failed, latency(request));
     }
     return slow;
@@ -94,41 +116,34 @@ class PodScrapes {
     const at = t + this.#phase;
     if (at < this.#pod.from || at >= this.#pod.to) return;
     if (!this.#app.isScraped(this.#pod, at)) return;
-    for (const [series, value] of this.#counters) emit(series, value, at);
+    for (const { series, value } of this.#counters) if (value !== undefined) emit(series, value, at);
   }
 
   #restart(t: number): void {
     const [next, ...later] = this.#restarts;
     if (next === undefined || t < next) return;
-    this.#counters.clear();
+    for (const counter of this.#counters) counter.value = undefined;
     this.#restarts = later;
   }
 
-  /** A client library makes a series when it is counted for the first time, not before. */
-  #count({ path }: Route, status: string, count: number): void {
-    if (count > 0)
-      this.#add(`http_requests_total{${this.#labels},route="${path}",status="${status}"}`, count);
-  }
-
   /** Puts requests into the buckets; returns the share of them that takes longer than a second. */
-  #time(count: number, { median, sigma }: { readonly median: number; readonly sigma: number }): number {
-    const name = "http_request_duration_seconds";
+  #time(requests: number, { median, sigma }: { readonly median: number; readonly sigma: number }): number {
+    const { buckets, infinite, count: all, sum } = this.#histogram;
     const within = (bound: number) => normalShare(Math.log(bound / median) / sigma);
-    let rest = count;
+    let rest = requests;
     let below = 0;
     let cumulated = 0;
-    for (const bound of BUCKETS) {
+    for (const [index, bound] of BUCKETS.entries()) {
       const share = within(bound);
-      const part = below >= 1 ? 0 : (share - below) / (1 - below);
-      const here = this.#binomial(rest, part);
+      const here = this.#binomial(rest, below >= 1 ? 0 : (share - below) / (1 - below));
       rest -= here;
       cumulated += here;
       below = share;
-      this.#add(`${name}_bucket{${this.#labels},le="${bound}"}`, cumulated);
+      observe(buckets[index], cumulated);
     }
-    this.#add(`${name}_bucket{${this.#labels},le="+Inf"}`, count);
-    this.#add(`${name}_count{${this.#labels}}`, count);
-    this.#add(`${name}_sum{${this.#labels}}`, count * median);
+    observe(infinite, requests);
+    observe(all, requests);
+    observe(sum, requests * median);
     return 1 - within(1);
   }
 
@@ -137,10 +152,39 @@ class PodScrapes {
     if (share >= 1) return count;
     return Math.min(count, this.#random.poisson(count * share));
   }
+}
 
-  #add(series: string, count: number): void {
-    add(this.#counters, series, count);
-  }
+interface Counter {
+  readonly series: string;
+  /** Undefined until it is counted for the first time. */
+  value: number | undefined;
+}
+
+interface RouteCounters {
+  readonly good: Counter;
+  readonly notFound: Counter;
+  readonly bad: Counter;
+}
+
+interface HistogramCounters {
+  readonly buckets: readonly Counter[];
+  readonly infinite: Counter;
+  readonly count: Counter;
+  readonly sum: Counter;
+}
+
+function newCounter(series: string): Counter {
+  return { series, value: undefined };
+}
+
+/** A client library makes a series when it is counted for the first time, not before. */
+function count(counter: Counter | undefined, requests: number): void {
+  if (counter !== undefined && requests > 0) counter.value = (counter.value ?? 0) + requests;
+}
+
+/** A histogram has all of its series from the beginning. */
+function observe(counter: Counter | undefined, amount: number): void {
+  if (counter !== undefined) counter.value = (counter.value ?? 0) + amount;
 }
 
 function add(map: Map<string, number>, key: string, value: number): void {

@@ -1,5 +1,5 @@
 import { Agent } from "undici";
-import { compilePolicy, type CompiledPolicy } from "../controllers/policy/compile.ts";
+import { closePolicy, compilePolicy, type CompiledPolicy } from "../controllers/policy/compile.ts";
 import type { RollbackPolicy } from "../kube/rollback-kinds.ts";
 import { PrometheusServers } from "../prometheus/servers.ts";
 import { BacktestError } from "./backtest-error.ts";
@@ -30,10 +30,10 @@ export function openPolicy(
 ): OpenedPolicy {
   const { policy: replayed, left } = withoutClusterSignals(policy);
   const dispatcher = new Agent({ allowH2: false, connections: 8 });
-  const names = new Set([
-    "default",
-    ...policy.spec.signals.flatMap(({ prometheus }) => prometheus?.server ?? []),
-  ]);
+  const named = policy.spec.signals.flatMap(
+    ({ prometheus, alert }) => prometheus?.server ?? alert?.server ?? [],
+  );
+  const names = new Set(["default", ...named]);
   const servers = new PrometheusServers(
     [...names].map((name) => ({
       name,
@@ -56,7 +56,10 @@ export function openPolicy(
   return {
     compiled,
     notes: left.map((name) => `signal ${name} and its rows are left out: the cluster keeps no history of it`),
-    close: () => dispatcher.destroy(),
+    close: () => {
+      closePolicy(compiled);
+      return dispatcher.destroy();
+    },
   };
 }
 
