@@ -21,6 +21,21 @@ const STORIES: Readonly<Record<string, Story>> = {
   http500: { fault: "http500", says: /answered HTTP 500/, afterwards: "acts" },
   garbage: { fault: "garbage", says: /not one of the Prometheus API/, afterwards: "is Ok" },
   truncated: { fault: "truncated", says: /cannot be reached/, afterwards: "is Ok" },
+  wrongtype: { fault: "wrongType", says: /sent text\/html; charset=utf-8, which is not/, afterwards: "acts" },
+  warnings: {
+    fault: "warnings",
+    says: /warned that its answer may be incomplete: store b did not answer/,
+    afterwards: "acts",
+  },
+  partial: { fault: "partial", says: /ratio.total has no series/, afterwards: "is Ok" },
+  relabelled: { fault: "relabelled", says: /ratio.total has no series/, afterwards: "acts" },
+  othertime: {
+    fault: "otherTime",
+    says: /answered for another time than it was asked for/,
+    afterwards: "is Ok",
+  },
+  ahead: { fault: "clockAhead", says: /has a clock about 30s ahead of the operator's/, afterwards: "acts" },
+  behind: { fault: "clockBehind", says: /has a clock about 30s behind the operator's/, afterwards: "is Ok" },
   wrongjson: { fault: "wrongJson", says: /not one of the Prometheus API/, afterwards: "acts" },
 };
 
@@ -30,7 +45,7 @@ describe("a release that breaches while its Prometheus server gives no answer", 
   beforeAll(async () => {
     const names = Object.keys(STORIES);
     lab = await startPolicyLab({
-      namespaces: [...names, "live"],
+      namespaces: [...names, "live", "resets"],
       servers: Object.fromEntries(names.map((name) => [name, { timeout: "500ms" }])),
       config: { limits: { automaticRollbacksPer10Minutes: 50 } },
     });
@@ -105,6 +120,30 @@ describe("a release that breaches while its Prometheus server gives no answer", 
     ),
     170_000,
   );
+
+  it("takes counters that begin again for what they are", async () => {
+    const service = await lab.service("resets");
+    await service.watch();
+    await service.baked();
+    await service.released();
+    service.traffic(50, 0.05);
+    const { queries } = lab.proxy("default");
+    const ofPolicy = () => queries.filter(({ query }) => query.includes('"resets"')).length;
+    for (let restarts = 0; restarts < 5; restarts += 1) {
+      const seen = ofPolicy();
+      service.restart();
+      await until(
+        "evaluated with and after the restart",
+        async () => ofPolicy() - seen,
+        (count) => count >= 6,
+        30_000,
+      );
+    }
+    expect(await service.acts()).toEqual([]);
+    expect(await service.notes("BreachDetected")).toEqual([]);
+    await service.shows("Ready", "True");
+    await service.shows("Breached", "False", "NoBreach");
+  }, 90_000);
 
   it("never delays a policy on a live server", async () => {
     const service = await lab.service("live");

@@ -9,6 +9,8 @@ export interface ExportedService {
   slow(share: number): void;
   /** Age of the oldest message of a queue, seconds; undefined takes the series away. */
   queue(seconds: number | undefined): void;
+  /** As if its pods were started anew: every counter begins at 0 again. */
+  restart(): void;
   /** Answers 503 to scrapes while true: a scrape gap. */
   silent(silent: boolean): void;
 }
@@ -77,6 +79,10 @@ function growingService(): GrowingService {
     slow(share) {
       grow();
       rate = { ...rate, slow: share };
+    },
+    restart() {
+      grow();
+      Object.assign(count, { ok: 0, bad: 0, quick: 0, slow: 0 });
     },
     queue: (seconds) => (queueSeconds = seconds),
     silent: (silent) => (isSilent = silent),

@@ -4,7 +4,36 @@ import { text } from "node:stream/consumers";
 
 /** What a caller of Prometheus meets. */
 export type PrometheusFault =
-  "none" | "down" | "slow" | "empty" | "nan" | "several" | "http500" | "garbage" | "truncated" | "wrongJson";
+  | "none"
+  | "down"
+  | "slow"
+  | "http500"
+  | "garbage"
+  | "truncated"
+  | "wrongJson"
+  /** What the server says is right, but its type is not. */
+  | "wrongType"
+  /** The right answer, with a warning beside it. */
+  | "warnings"
+  /** Its clock, as its HTTP answers tell it, is half a minute off. */
+  | "clockAhead"
+  | "clockBehind"
+  | ChangedAnswer;
+
+/** Well-formed answers that are not the right one. */
+type ChangedAnswer =
+  | "empty"
+  | "nan"
+  /** Every series twice. */
+  | "several"
+  /** Only some queries find their series. */
+  | "partial"
+  /** Series with other labels than those asked for. */
+  | "relabelled"
+  /** Values of another time than was asked for. */
+  | "otherTime";
+
+const CLOCK_OFF_MS = 30_000;
 
 /** Stands before a real Prometheus and passes everything through until it is told otherwise. */
 export interface PrometheusFaultProxy {
@@ -34,7 +63,8 @@ export async function startPrometheusFaultProxy(upstream: string): Promise<Prome
     queries.push({ at: Date.now(), path, query: form.get("query") ?? "" });
     switch (fault) {
       case "none":
-        return passOn(upstream, path, form, response);
+        send(response, await ask(upstream, request, form));
+        return;
       case "down":
         response.destroy();
         return;
@@ -44,13 +74,34 @@ export async function startPrometheusFaultProxy(upstream: string): Promise<Prome
       case "empty":
       case "nan":
       case "several":
-        send(response, 200, JSON.stringify(madeUp(fault, path, form)));
+      case "partial":
+      case "relabelled":
+      case "otherTime": {
+        const right = await ask(upstream, request, form);
+        send(response, { ...right, text: changed(fault, right.text, form.get("query") ?? "") });
         return;
+      }
+      case "warnings": {
+        const right = await ask(upstream, request, form);
+        const body = { ...(JSON.parse(right.text) as object), warnings: ["store b did not answer"] };
+        send(response, { ...right, text: JSON.stringify(body) });
+        return;
+      }
+      case "wrongType":
+        send(response, await ask(upstream, request, form), { "content-type": "text/html; charset=utf-8" });
+        return;
+      case "clockAhead":
+      case "clockBehind": {
+        const offMs = fault === "clockAhead" ? CLOCK_OFF_MS : -CLOCK_OFF_MS;
+        const date = new Date(Date.now() + offMs).toUTCString();
+        send(response, await ask(upstream, request, form), { date });
+        return;
+      }
       case "http500":
-        send(response, 500, "the database is on fire");
+        send(response, { status: 500, text: "the database is on fire" });
         return;
       case "garbage":
-        send(response, 200, "<html><body>Welcome to the proxy</body></html>");
+        send(response, { status: 200, text: "<html><body>Welcome to the proxy</body></html>" });
         return;
       case "truncated":
         response.writeHead(200, { "content-type": "application/json", "content-length": "4096" });
@@ -59,11 +110,10 @@ export async function startPrometheusFaultProxy(upstream: string): Promise<Prome
         );
         return;
       case "wrongJson":
-        send(
-          response,
-          200,
-          JSON.stringify({ status: "success", data: { resultType: "vector", result: 42 } }),
-        );
+        send(response, {
+          status: 200,
+          text: JSON.stringify({ status: "success", data: { resultType: "vector", result: 42 } }),
+        });
     }
   }
 
@@ -84,29 +134,67 @@ export async function startPrometheusFaultProxy(upstream: string): Promise<Prome
   };
 }
 
-async function passOn(
+interface Told {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function ask(
   upstream: string,
-  path: string,
+  { url = "", method = "" }: IncomingMessage,
   form: URLSearchParams,
+): Promise<Told> {
+  const answer = await fetch(`${upstream}${url}`, { method, ...(method === "POST" ? { body: form } : {}) });
+  return { status: answer.status, text: await answer.text() };
+}
+
+interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value?: Point;
+  readonly values?: readonly Point[];
+}
+type Point = readonly [seconds: number, value: string];
+
+/** The right answer to an instant or a range query, changed. */
+function changed(fault: ChangedAnswer, text: string, query: string): string {
+  const right = JSON.parse(text) as { readonly data: { readonly result: readonly Series[] } };
+  const { result } = right.data;
+  const wrong = (): readonly Series[] => {
+    switch (fault) {
+      case "empty":
+        return [];
+      case "nan":
+        return result.map((series) => pointwise(series, ([seconds]) => [seconds, "NaN"]));
+      case "several":
+        return [...result, ...result];
+      case "partial":
+        // The store that holds the failed requests is there, the other one is not.
+        return query.includes("5..") ? result : [];
+      case "relabelled":
+        return result.map((series) => ({ ...series, metric: { job: "web" } }));
+      case "otherTime":
+        return result.map((series) =>
+          pointwise(series, ([seconds, value]) => [seconds - CLOCK_OFF_MS / 1_000, value]),
+        );
+    }
+  };
+  return JSON.stringify({ ...right, data: { ...right.data, result: wrong() } });
+}
+
+function pointwise(series: Series, change: (point: Point) => Point): Series {
+  return {
+    ...series,
+    ...(series.value === undefined ? {} : { value: change(series.value) }),
+    ...(series.values === undefined ? {} : { values: series.values.map(change) }),
+  };
+}
+
+function send(
   response: ServerResponse,
-): Promise<void> {
-  const answer = await fetch(`${upstream}${path}`, { method: "POST", body: form });
-  send(response, answer.status, await answer.text());
-}
-
-/** Well-formed answers without a verdict, for instant and range queries. */
-function madeUp(fault: "empty" | "nan" | "several", path: string, form: URLSearchParams): unknown {
-  const isRange = path.endsWith("query_range");
-  const value = fault === "nan" ? "NaN" : "0.5";
-  const time = Number(form.get(isRange ? "end" : "time"));
-  const point = isRange ? { values: [[time, value]] } : { value: [time, value] };
-  const series = { empty: [], nan: [{}], several: [{ pod: "a" }, { pod: "b" }] }[fault];
-  const result = series.map((metric) => ({ metric, ...point }));
-  return { status: "success", data: { resultType: isRange ? "matrix" : "vector", result } };
-}
-
-function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(body);
+  { status, text: body }: Told,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(body);
 }
 
 function listen(server: Server, port: number): Promise<void> {
