@@ -25,7 +25,11 @@ describe("signals of pods", () => {
   let lab: PolicyLab;
 
   beforeAll(async () => {
-    lab = await startPolicyLab({ namespaces: ["oom", "loop", "pull", "probe", "others", "restart"] });
+    lab = await startPolicyLab({
+      namespaces: ["oom", "loop", "pull", "probe", "others", "restart", "pending"],
+      // More than five targets are rolled back here.
+      config: { limits: { automaticRollbacksPer10Minutes: 50 } },
+    });
   }, START_MS);
 
   afterAll(() => lab?.stop(), 60_000);
@@ -166,6 +170,40 @@ describe("signals of pods", () => {
       expect(await rolledBack(service)).toContain("oom-kills 3");
       expect(await recorded()).toBe(3);
       expect(await service.requests()).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "go on with a row that was pending when the operator was killed",
+    async () => {
+      const policy = stateRow("crash-loop", { waiting: "CrashLoopBackOff" });
+      const [row] = policy.matrix;
+      const forMs = 12_000;
+      const matrix = [{ ...row, when: { signal: "crash-loop", above: "0", for: "12s" } }];
+      const [service, kubelet] = await watched("pending", { ...policy, matrix });
+      await service.shop.release("web:slow");
+      const [pod] = await kubelet.pods("web:slow", 1, "Pending");
+      if (pod === undefined) throw new Error("a pod was there");
+      const finishedAt = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+      const terminated = { exitCode: 1, reason: "Error", startedAt: finishedAt, finishedAt };
+      await kubelet.container(pod, {
+        ready: false,
+        restartCount: 2,
+        state: { waiting: { reason: "CrashLoopBackOff" } },
+        lastState: { terminated },
+      });
+      await service.shows("Breached", "False", "RowPending");
+      await lab.operator().kill();
+      const killedAt = Date.now();
+      await lab.startOperator();
+      await service.requested();
+      const [entry] = (await service.ledger())?.spec.automatic ?? [];
+      const onset = Date.parse(entry?.trigger.breachSince ?? "");
+      // The pods of the old release are still there, and say that nothing was wrong until this one came.
+      expect(onset).toBeLessThan(killedAt);
+      expect(Date.parse(entry?.at ?? "") - onset).toBeGreaterThanOrEqual(forMs);
+      expect(Date.parse(entry?.at ?? "") - killedAt).toBeLessThan(forMs + 2_000);
     },
     TEST_MS,
   );

@@ -25,6 +25,7 @@ export interface Evidence {
   readonly pods?: PodEvidence | undefined;
   readonly past?: PastEvidence | undefined;
   readonly scope?: ScopeEvidence | undefined;
+  readonly ill?: IllPods | undefined;
 }
 
 /** Of a source that can tell nothing: time alone decides. */
@@ -100,4 +101,20 @@ export interface BreachingWorkload {
   readonly name: string;
   /** Its first breach from `from` on. */
   readonly since: number;
+}
+
+/** Pods that live at the same time, and whether the cluster says of them what it says of those that breach. */
+export interface IllPods {
+  /** For people, such as `OOMKilled`. */
+  readonly what: string;
+  /**
+   * Whether a pod that was started long ago would show it as well. What only happens at a start (an image that cannot be
+   * pulled, a crash before the first request) says nothing about pods that have it behind them.
+   */
+  readonly isComparable: boolean;
+  readonly pods: readonly {
+    /** The pod-template-hash of its ReplicaSet. */
+    readonly hash: string;
+    readonly isIll: boolean;
+  }[];
 }

@@ -1,5 +1,6 @@
 import type { Candidate } from "./candidates.ts";
 import { itWasThereBefore, othersBreachTogether, trafficIsFarAboveOrdinary } from "./doubt-rules.ts";
+import { oldPodsAreIllAsWell, onlyNewPodsAreIll } from "./ill-rules.ts";
 import {
   fewPodsCarryIt,
   itBrokeAtOneMoment,
@@ -28,8 +29,10 @@ const RULES: readonly Rule[] = [
   itIsOver,
   liveReleaseMayMendIt,
   onlyNewPodsBreach,
+  onlyNewPodsAreIll,
   evidenceCouldNotBeRead,
   oldPodsBreachAsWell,
+  oldPodsAreIllAsWell,
   itWasThereBefore,
   othersBreachTogether,
   trafficIsFarAboveOrdinary,

@@ -8,6 +8,7 @@ import { kindOfUnknown } from "../unknown.ts";
 import { deathsOf, recordDeaths } from "./death-record.ts";
 import { countDeaths, mergeDeaths, type Death } from "./deaths.ts";
 import { releaseAt, type PastRelease } from "./past-releases.ts";
+import { podEvidence } from "./pod-evidence.ts";
 import type { PodFacts } from "./pod-facts.ts";
 import { inStateSince, wasKnownOutside, type PodState } from "./pod-states.ts";
 import type { PodView } from "./pod-watch.ts";
@@ -95,6 +96,7 @@ export function podsSource(options: PodsSourceOptions): SignalSource {
       }
       return { kind: "Read", parts: new Map([[WHOLE, samples]]) };
     },
+    evidence: async (asked) => podEvidence(question, pods.view(watchedName(target)), asked),
   };
 }
 

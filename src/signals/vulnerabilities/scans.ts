@@ -111,7 +111,7 @@ export function vulnerabilitiesOf(
 /** Every ID, whatever its severity: that may be another one in the next scan. Sorted, apart by spaces. */
 export function allIds({ listed }: Pick<ReportFacts, "listed">): string {
   return SEVERITIES.flatMap((severity) => wordsOf(listed[severity]))
-    .map((word) => word.split("@")[0] ?? word)
+    .map((word) => word.split("@")[0] ?? "")
     .toSorted()
     .join(" ");
 }
