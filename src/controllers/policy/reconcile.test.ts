@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { RollbackPolicySpec } from "../../crds/rollback-policy.ts";
-import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample } from "../../decision/sample.ts";
 import { Seats } from "../../prometheus/seats.ts";
 import { KubeError } from "../../kube/errors.ts";
@@ -98,7 +97,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
-    evidence: { read: async () => NO_EVIDENCE },
   };
   const never = () => new Promise<never>(() => {});
   const deadSampler = {
