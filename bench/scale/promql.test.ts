@@ -11,7 +11,11 @@ describe("parseQuery", () => {
       selector: { metric: "http_requests_total" },
     });
     const [status, app] = rates?.selector.matchers ?? [];
-    expect([status?.values, status?.matches("503"), status?.matches("200")]).toEqual([undefined, true, false]);
+    expect([status?.values, status?.matches("503"), status?.matches("200")]).toEqual([
+      undefined,
+      true,
+      false,
+    ]);
     expect(app?.values).toEqual(["web-1", "web-2"]);
     expect(count).toMatchObject({ kind: "count", labels: ["app"] });
   });
