@@ -13,3 +13,12 @@ export function quantile(values: readonly number[], share: number): number {
 export function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
+
+/** MiB per hour, by least squares. */
+export function slope(points: readonly { readonly hours: number; readonly mib: number }[]): number {
+  const mean = (pick: (point: (typeof points)[number]) => number) =>
+    points.reduce((sum, point) => sum + pick(point), 0) / points.length;
+  const [x, y] = [mean(({ hours }) => hours), mean(({ mib }) => mib)];
+  const covariance = mean(({ hours, mib }) => (hours - x) * (mib - y));
+  return covariance / mean(({ hours }) => (hours - x) ** 2);
+}

@@ -1,6 +1,6 @@
 /**
  * All figures, one line each on standard output; progress goes to standard error. `make bench ONLY=undo`. The big
- * cluster of `memory`, the numbers of `scale` and the corpus of `decisions` can be made smaller: `make bench
+ * cluster of `memory`, the numbers of `scale`, the day of `soak` and the corpus of `decisions` can be made smaller: `make bench
  * ONLY="memory --scale=0.1"`; of `scale` single stages can be run: `--stage=10`, `1000`, `5000`, `10000`. `--seed`
  * chooses the corpus, `--incidents=PREFIX` some of its incidents.
  */
@@ -10,6 +10,7 @@ import { benchDetect } from "./detect.ts";
 import { benchHandover } from "./handover.ts";
 import { benchMemory } from "./memory/bench-memory.ts";
 import { benchScale } from "./scale/bench-scale.ts";
+import { benchSoak } from "./soak/bench-soak.ts";
 import { benchUndo } from "./undo.ts";
 
 const { positionals: only, values } = parseArgs({
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   decisions: () => benchDecisions({ seed, scale, only: values.incidents }),
   memory: () => benchMemory(scale),
   scale: () => benchScale(scale, values.stage),
+  soak: () => benchSoak(Math.max(4, Math.round(24 * scale))),
 };
 
 for (const [name, bench] of Object.entries(BENCHES)) {

@@ -26,11 +26,10 @@ const SHUTDOWN_MS = 9_000;
  * Follows the cluster, waits to be elected, leads, until SIGTERM or SIGINT. Resolves with the exit code: 1 when
  * leadership was lost. Rejects with ConfigError, and when the credentials or the address cannot be used.
  */
-export async function runOperator(options: OperatorOptions): Promise<number> {
+export async function runOperator(options: OperatorOptions, clock: Clock = systemClock()): Promise<number> {
   const config = await loadConfig(options.config);
   const log = createLogger(config.logLevel);
   const metrics = createMetrics();
-  const clock = systemClock();
   const live = new LiveConfig(config);
   metrics.configLoaded({ atMs: clock.now(), needRestart: [] });
   const random = Math.random;

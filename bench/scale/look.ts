@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { objectKey } from "../../src/kube/objects.ts";
+import { ROLLBACK_REQUESTS } from "../../src/kube/rollback-kinds.ts";
 import { readAudit } from "../../test/cluster/audit.ts";
 import type { OperatorProcess } from "../../test/support/operator-process.ts";
 import { cpuSeconds, residentMemory } from "../../test/support/process-memory.ts";
@@ -140,6 +142,7 @@ export async function breach(scene: Scene, apps: readonly number[], limitMs: num
   });
   const lastBad = largest(known.map(({ bad }) => bad));
   mock.fail(apps, false);
+  await endRequests(scene);
   return {
     firstBadToPatch: known.map(({ bad, at }) => at - bad),
     lastDecision: largest(decided) - lastBad,
@@ -148,6 +151,19 @@ export async function breach(scene: Scene, apps: readonly number[], limitMs: num
     switchToLastPatch: largest(known.map(({ at }) => at)) - switchedAt,
     missing: apps.length - known.length,
   };
+}
+
+/**
+ * Ends what a breach has begun, as a person would: nobody plays the Deployment controller, so a rollback would wait for
+ * its rollout, and look for it again and again, until its time is over.
+ */
+export async function endRequests({ world }: Scene): Promise<void> {
+  const { signal } = new AbortController();
+  const list = () => world.client.list(ROLLBACK_REQUESTS, { signal });
+  for (const request of (await list()).items) {
+    await world.client.delete(ROLLBACK_REQUESTS, objectKey(request), { signal });
+  }
+  while ((await list()).items.length > 0) await sleep(LOOK_MS);
 }
 
 /** From now until each policy was sampled once, ms; Infinity when some were not within the limit. */

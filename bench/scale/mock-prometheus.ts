@@ -18,6 +18,8 @@ export interface MockPrometheus {
   readonly bytesSent: () => number;
   /** From now on half of the requests of these applications fail, or none. */
   fail(apps: readonly number[], failing: boolean): void;
+  /** True: connections are torn down unanswered. */
+  down(isDown: boolean): void;
   /** When the first answer was sent that shows an application failing, since it was told to: ms since the epoch. */
   firstBadAnswer(app: number): number | undefined;
   /** When each application was asked about by instant queries, ms since the epoch, and forgets it. */
@@ -50,6 +52,7 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
   const sampled = new Map<number, number[]>();
   const refused: string[] = [];
   const count = { instant: 0, range: 0, bytes: 0 };
+  let isDown = false;
 
   /** Series of the applications that a selector names; `isNow` false: of the past, where nothing failed. */
   function seriesOf({ kind, labels, selector, added }: Aggregation, isNow: boolean): readonly Series[] {
@@ -137,6 +140,10 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const form = new URLSearchParams(await text(request));
+    if (isDown) {
+      request.destroy();
+      return;
+    }
     let sent = () => {};
     let status = 200;
     let body: unknown;
@@ -159,7 +166,10 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
     count.bytes += payload.length;
     // Stamped before it is sent: whoever reads it can only be later.
     sent();
-    response.writeHead(status, { "content-type": "application/json" }).end(payload);
+    // The asker's clock may run faster than ours: see bench/soak.
+    const asked = Number(form.get("time") ?? form.get("end")) * 1_000;
+    const date = new Date(Math.max(Date.now(), asked)).toUTCString();
+    response.writeHead(status, { "content-type": "application/json", date }).end(payload);
   }
 
   const server = createServer((request, response) => void answer(request, response));
@@ -173,6 +183,9 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
         if (isFailing) failing.set(app, { firstAnswer: undefined });
         else failing.delete(app);
       }
+    },
+    down(now) {
+      isDown = now;
     },
     firstBadAnswer: (app) => failing.get(app)?.firstAnswer,
     takeSampled() {

@@ -70,3 +70,67 @@ describe("an operator that is killed while a row is pending", () => {
     expect(await lab.complaints()).toEqual([]);
   });
 });
+
+describe("leadership that changes hands while a row is pending", () => {
+  let lab: PolicyLab;
+
+  beforeAll(async () => {
+    lab = await startPolicyLab({ namespaces: ["released", "stopped"] });
+  }, 120_000);
+
+  afterAll(() => lab?.stop(), 60_000);
+
+  /** A service whose row has begun to breach, and when that began. */
+  async function pending(namespace: string) {
+    const service = await lab.service(namespace);
+    await service.watch(PENDING);
+    await service.baked();
+    await service.released();
+    service.traffic(50, 0.5);
+    const { message } = await service.shows("Breached", "False", "RowPending");
+    return { service, message };
+  }
+
+  /** One decision, at the evaluation that completes the `for` of the run that the old leader saw begin. */
+  async function decidedOnce({ service, message }: Awaited<ReturnType<typeof pending>>) {
+    const [request] = await service.requested();
+    const ended = await service.shop.ended(request?.metadata.name ?? "");
+    expect(ended.status?.trigger).toMatchObject({ policy: "web", row: "critical" });
+    service.traffic(50, 0);
+    const entries = (await service.ledger())?.spec.automatic ?? [];
+    expect(entries).toHaveLength(1);
+    const onset = Date.parse(entries[0]?.trigger.breachSince ?? "");
+    expect(message).toContain(`breaches since ${new Date(onset).toISOString().slice(11, 19)}`);
+    const waited = Date.parse(entries[0]?.at ?? "") - onset;
+    expect(waited).toBeGreaterThanOrEqual(FOR_MS);
+    expect(waited).toBeLessThan(FOR_MS + 2_000);
+    expect(await service.requests()).toHaveLength(1);
+    expect((await service.acts()).filter(({ verb }) => verb === "patch")).toHaveLength(1);
+  }
+
+  it("neither loses nor doubles nor delays the decision when the leader ends", async () => {
+    const leader = lab.operator();
+    const breach = await pending("released");
+    await lab.startOperator();
+    await leader.stop();
+    await decidedOnce(breach);
+  }, 120_000);
+
+  it("nor when the leader hangs, and comes back after another one has decided", async () => {
+    const leader = lab.operator();
+    const breach = await pending("stopped");
+    const standby = await lab.startOperator();
+    process.kill(leader.pid, "SIGSTOP");
+    try {
+      await breach.service.requested();
+    } finally {
+      process.kill(leader.pid, "SIGCONT");
+    }
+    // It finds that it leads no more, before it does anything else.
+    expect(await leader.ended).toBe(1);
+    await decidedOnce(breach);
+    expect(await (await fetch(`${standby.url}/metrics`)).text()).toMatch(
+      /^leader_election_master_status 1$/m,
+    );
+  }, 120_000);
+});

@@ -6,7 +6,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { figure, progress } from "../../bench/figures.ts";
+import { figure, progress, slope } from "../../bench/figures.ts";
 import { CONNECTION_LOST } from "../support/fault-proxy.ts";
 import { page, startFireLab } from "../support/fire-lab.ts";
 import { heapAfterGc, INSPECTABLE, residentMemory } from "../support/process-memory.ts";
@@ -100,12 +100,3 @@ try {
   await lab.stop();
 }
 process.exitCode = missed === 0 ? 0 : 1;
-
-/** Least squares. */
-function slope(points: readonly { readonly hours: number; readonly mib: number }[]): number {
-  const mean = (pick: (point: (typeof points)[number]) => number) =>
-    points.reduce((sum, point) => sum + pick(point), 0) / points.length;
-  const [x, y] = [mean(({ hours }) => hours), mean(({ mib }) => mib)];
-  const covariance = mean(({ hours, mib }) => (hours - x) * (mib - y));
-  return covariance / mean(({ hours }) => (hours - x) ** 2);
-}

@@ -30,6 +30,8 @@ export interface OperatorProcessOptions {
   readonly config?: string;
   readonly prefix?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another program than bin/rollback-operator that takes the same arguments. */
+  readonly program?: readonly string[];
   /** True: reads the files of a pod's ServiceAccount instead of a kubeconfig (needs root). */
   readonly inCluster?: boolean;
   /** Wait for /readyz; true by default. */
@@ -68,7 +70,7 @@ export async function startOperator(options: OperatorProcessOptions): Promise<Op
     "setpriv",
     "--pdeathsig",
     "KILL",
-    "bin/rollback-operator",
+    ...(options.program ?? ["bin/rollback-operator"]),
     "controller",
     ...(pod === undefined ? ["--kubeconfig", kubeconfig] : []),
     "--config",

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample } from "../../decision/sample.ts";
 import { Seats } from "../../prometheus/seats.ts";
 import { KubeError } from "../../kube/errors.ts";
@@ -97,7 +96,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
-    evidence: { read: async () => NO_EVIDENCE },
   };
   const never = () => new Promise<never>(() => {});
   const deadSampler = {
