@@ -160,11 +160,10 @@ async function rulesAgree(
   for (let from = 0; from < services.length; from += SERVICES_PER_TEST) {
     const some = services.slice(from, from + SERVICES_PER_TEST);
     const expected = Array.from({ length: LENGTH }, (): object[] => []);
-    for (const forS of FOR_S) {
-      for (const [index, { app }] of some.entries()) {
-        const labels = `ALERTS{alertname="For${forS}",alertstate="firing",app="${app}"}`;
-        for (const second of firing(from + index, forS)) expected[second]?.push({ labels, value: 1 });
-      }
+    const pairs = FOR_S.flatMap((forS) => some.map(({ app }, index) => ({ forS, app, index })));
+    for (const { forS, app, index } of pairs) {
+      const labels = `ALERTS{alertname="For${forS}",alertstate="firing",app="${app}"}`;
+      for (const second of firing(from + index, forS)) expected[second]?.push({ labels, value: 1 });
     }
     tests.push({
       interval: "1s",

@@ -118,7 +118,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 30_000);
 
-function serverAt(namespaceLabel: string | undefined = undefined) {
+function serverAt(namespaceLabel?: string) {
   return { name: "main", url: prometheus.url, timeoutMs: 10_000, scrapeIntervalMs: STEP, namespaceLabel };
 }
 
