@@ -17,7 +17,7 @@ import { startExporter, type ExportedService, type Exporter } from "./exporter.t
 import { statusComplaints, type ConditionedObject, type ConditionView } from "./kstatus.ts";
 import { FAST_ELECTION, type OperatorProcess, type OperatorProcessOptions } from "./operator-process.ts";
 import { startPrometheusFaultProxy, type PrometheusFaultProxy } from "./prometheus-fault.ts";
-import { startPrometheus, type Prometheus } from "./prometheus.ts";
+import { promtool, startPrometheus, type Prometheus } from "./prometheus.ts";
 import { openShop, type PartialSpec, type Shop } from "./shop.ts";
 import { startWorld, until, type World } from "./world.ts";
 
@@ -26,6 +26,8 @@ export interface PolicyLabOptions {
   readonly namespaces: readonly string[];
   /** Prometheus servers by name, each through a proxy of its own; `default` is always there. */
   readonly servers?: Readonly<Record<string, PartialSpec>>;
+  /** What Prometheus knows from the beginning, as OpenMetrics text. */
+  readonly history?: string;
   /** More of the operator's configuration; without `leaderElection` one fast enough for tests. */
   readonly config?: PartialSpec;
   /** Given: the operators reach the API server there instead. */
@@ -114,6 +116,10 @@ export async function startPolicyLab(options: PolicyLabOptions): Promise<PolicyL
   const world = await startWorld();
   const exporter = await startExporter();
   const dir = await mkdtemp(join(tmpdir(), "rollback-policy-lab-"));
+  if (options.history !== undefined) {
+    await writeFile(join(dir, "history.om"), options.history);
+    await promtool(["tsdb", "create-blocks-from", "openmetrics", "history.om", "data"], dir);
+  }
   const prometheus = await startPrometheus({
     dir,
     listen: "127.0.0.1:0",

@@ -2,7 +2,7 @@ import type { Condition } from "../../crds/common.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import type { RollbackPolicyStatus, SignalState } from "../../crds/policy-status.ts";
 import type { RowEvaluation } from "../../decision/matrix.ts";
-import { overall, type Sample } from "../../decision/sample.ts";
+import { overall, WHOLE, type Reading, type Sample } from "../../decision/sample.ts";
 import { clockTime, formatSpan, formatValue } from "../../decision/sentence.ts";
 import { cannotEvaluate } from "../../decision/signal-health.ts";
 import { phaseOf } from "../../decision/window.ts";
@@ -87,8 +87,7 @@ export function signalFacts(
   return compiled.signals.flatMap(({ name, source }) => {
     const reading = runtime.readings.get(name);
     if (reading === undefined) return [];
-    const sample = overall(reading);
-    const state = stateOf(name, sample, runtime.evaluations);
+    const { part, sample, state } = shownOf(name, reading, runtime.evaluations);
     const old = policy.status?.signals?.find((each) => each.name === name);
     // The value and the server's words change all the time; only a transition is news.
     if (old?.state === state) return [old];
@@ -98,17 +97,29 @@ export function signalFacts(
         state,
         since: new Date(now).toISOString(),
         ...(sample.kind === "Value"
-          ? { value: formatValue(sample.value, source.unit) }
+          ? { value: cutText(`${formatValue(sample.value, source.unit)}${ofPart(part)}`, 64) }
           : { detail: cutText(sample.detail, 512) }),
       },
     ];
   });
 }
 
-function stateOf(name: string, sample: Sample, evaluations: readonly RowEvaluation[]): SignalState {
-  if (sample.kind !== "Value") return sample.kind;
-  const breaches = evaluations.some(({ row, verdict }) => row.signal === name && verdict === "Breach");
-  return breaches ? "Breach" : "Ok";
+interface Shown {
+  readonly part: string;
+  readonly sample: Sample;
+  readonly state: SignalState;
+}
+
+/** The part that breaches, where one does; otherwise the signal as a whole. */
+function shownOf(name: string, reading: Reading, evaluations: readonly RowEvaluation[]): Shown {
+  const breach = evaluations.find(({ row, verdict }) => row.signal === name && verdict === "Breach");
+  if (breach !== undefined) return { part: breach.part, sample: breach.sample, state: "Breach" };
+  const sample = overall(reading);
+  return { part: WHOLE, sample, state: sample.kind === "Value" ? "Ok" : sample.kind };
+}
+
+function ofPart(part: string): string {
+  return part === WHOLE ? "" : ` of ${part}`;
 }
 
 /** The rows in force, readable. */
