@@ -16,17 +16,24 @@ interface Apart {
  * answer that is too large for one query stays divided. Instants in ms.
  */
 export class Cells<M> {
-  #together: readonly ReadonlySet<M>[] = [];
+  /** The sets stay the same objects while members come and go, also while one is being asked about. */
+  #together: readonly Set<M>[] = [];
   readonly #apart = new Map<M, Apart>();
 
   add(member: M): void {
-    const [smallest, ...others] = this.#together.toSorted((a, b) => a.size - b.size);
-    this.#together = [new Set([...(smallest ?? []), member]), ...others];
+    const [first, ...others] = this.#together;
+    if (first === undefined) {
+      this.#together = [new Set([member])];
+      return;
+    }
+    const smallest = others.reduce((least, cell) => (cell.size < least.size ? cell : least), first);
+    smallest.add(member);
   }
 
   remove(member: M): void {
     this.#apart.delete(member);
-    this.#together = this.#together.map((cell) => without(cell, [member])).filter(({ size }) => size > 0);
+    for (const cell of this.#together) cell.delete(member);
+    this.#together = this.#together.filter(({ size }) => size > 0);
   }
 
   together(): readonly ReadonlySet<M>[] {
@@ -38,27 +45,26 @@ export class Cells<M> {
     return [...this.#apart].map(([member, { error, from }]) => [member, at >= from ? undefined : error]);
   }
 
-  /** What came of asking about (some of) a cell. */
+  /** What came of asking about (some of) a cell; who has left it meanwhile is not put back. */
   settle(cell: ReadonlySet<M>, parts: readonly Part<M, unknown>[], at: number): void {
-    if (parts.length < 2 || parts.some(({ answer }) => isOutage(answer))) return;
+    const own = this.#together.find((each) => each === cell);
+    if (own === undefined || parts.length < 2 || parts.some(({ answer }) => isOutage(answer))) return;
+    const take = (members: readonly M[]) => members.filter((member) => own.delete(member));
     const failed = parts.filter(({ answer }) => answer.kind === "Failed");
     const guilty = failed.filter(({ members }) => members.length === 1);
     for (const { members, answer } of guilty) {
-      for (const member of members) this.#setApart(member, answer, at);
+      for (const member of take(members)) this.#setApart(member, answer, at);
     }
     // Whom nobody is to blame for: the answer is too large for one question.
     const divided = guilty.length === 0 ? parts.slice(1) : failed.filter(({ members }) => members.length > 1);
-    const gone = [...guilty, ...divided].flatMap(({ members }) => members);
-    this.#together = [
-      ...this.#together.filter((each) => each !== cell),
-      without(cell, gone),
-      ...divided.map(({ members }) => new Set(members)),
-    ].filter(({ size }) => size > 0);
+    this.#together = [...this.#together, ...divided.map(({ members }) => new Set(take(members)))].filter(
+      ({ size }) => size > 0,
+    );
   }
 
   /** What came of asking about one who stands apart. */
   settleApart(member: M, { answer }: Pick<Part<M, unknown>, "answer">, at: number): void {
-    if (isOutage(answer)) return;
+    if (isOutage(answer) || !this.#apart.has(member)) return;
     if (answer.kind === "Failed") {
       this.#setApart(member, answer, at);
     } else {
@@ -77,10 +83,4 @@ export class Cells<M> {
 
 function isOutage(answer: Part<unknown, unknown>["answer"]): boolean {
   return answer.kind === "Failed" && !liesWithQuestion(answer.error);
-}
-
-function without<M>(cell: ReadonlySet<M>, gone: readonly M[]): ReadonlySet<M> {
-  const rest = new Set(cell);
-  for (const member of gone) rest.delete(member);
-  return rest;
 }

@@ -39,16 +39,9 @@ export class Sampler {
   /** A place among the signals of the same form that sit in one row; it must be left. */
   join(query: FormQuery, row: string): Membership {
     const key = `${query.shape} ${row}`;
-    const group = this.#groups.get(key) ?? new SignalGroup(this.#context);
+    const group = this.#groups.get(key) ?? new SignalGroup(this.#context, () => this.#groups.delete(key));
     this.#groups.set(key, group);
-    const membership = group.join(query);
-    return {
-      ...membership,
-      leave: () => {
-        membership.leave();
-        if (group.isEmpty && this.#groups.get(key) === group) this.#groups.delete(key);
-      },
-    };
+    return group.join(query);
   }
 
   /**

@@ -13,19 +13,36 @@ import type { FormQuery, RatioQuery } from "./signal-query.ts";
 import { BucketReader, type HighestBucket } from "./bucket-reader.ts";
 import { targetKey } from "./targets.ts";
 
-/** One signal's place in a group. */
-export interface Membership {
-  read(atMs: number, signal: AbortSignal): Promise<Reading>;
-  readPast(range: Range, signal: AbortSignal): Promise<PastAnswer>;
-  highestBucket(atMs: number, signal: AbortSignal): Promise<HighestBucket>;
-  /** Gives the place up; nothing is read afterwards. */
-  leave(): void;
-}
-
-interface Member {
+/** One signal's place in a group. Small: there are tens of thousands. */
+export class Membership {
+  /** The query that it was made with; its form is the one that all of the group share. */
   readonly query: FormQuery;
-  /** Instants in a row that were asked for on its behalf, and that it did not read. */
-  unread: number;
+  readonly #group: SignalGroup;
+
+  constructor(group: SignalGroup, query: FormQuery) {
+    this.#group = group;
+    this.query = query;
+  }
+
+  read(atMs: number, signal: AbortSignal): Promise<Reading> {
+    return this.#group.read(this, atMs, signal);
+  }
+
+  readPast(range: Range, signal: AbortSignal): Promise<PastAnswer> {
+    return this.#group.past.read(this.query, range, signal);
+  }
+
+  async highestBucket(atMs: number, signal: AbortSignal): Promise<HighestBucket> {
+    const { query } = this;
+    return query.kind === "quantile" && query.form.format === "Classic"
+      ? await this.#group.buckets.read(query, atMs, signal)
+      : { kind: "NoBuckets" };
+  }
+
+  /** Gives the place up; nothing is read afterwards. */
+  leave(): void {
+    this.#group.leave(this);
+  }
 }
 
 /** Who has not read its part so often is asked about only when it reads again: its policy is suspended, or cannot work. */
@@ -42,63 +59,59 @@ const BUDGET = 40;
 export class SignalGroup {
   readonly #context: GroupContext;
   readonly #breadth = new Breadth();
-  readonly #members = new Set<Member>();
-  readonly #cells = new Cells<Member>();
-  readonly #now: Batcher<number, Member, Reading>;
-  readonly #past: PastReader;
-  readonly #buckets: BucketReader;
+  readonly #onEmpty: () => void;
+  /** Members, with how many instants in a row were asked for on their behalf that they did not read. */
+  readonly #members = new Map<Membership, number>();
+  readonly #cells = new Cells<Membership>();
+  readonly #now: Batcher<number, Membership, Reading>;
+  readonly past: PastReader;
+  readonly buckets: BucketReader;
   /** What is known of the newest instant. */
-  #newest: { readonly at: number; readonly readings: Map<Member, Reading> } | undefined;
+  #newest: { readonly at: number; readonly readings: Map<Membership, Reading> } | undefined;
 
-  constructor(context: GroupContext) {
+  /** `onEmpty` is called when the last member has left. */
+  constructor(context: GroupContext, onEmpty: () => void = () => undefined) {
     this.#context = context;
+    this.#onEmpty = onEmpty;
     this.#now = new Batcher({
       ask: (at, members, deliver, signal) => this.#readAll(at, members, deliver, signal),
       keyText: String,
       most: () => Infinity,
     });
-    this.#past = new PastReader(context, this.#breadth);
-    this.#buckets = new BucketReader(context, this.#breadth);
-  }
-
-  get isEmpty(): boolean {
-    return this.#members.size === 0;
+    this.past = new PastReader(context, this.#breadth);
+    this.buckets = new BucketReader(context, this.#breadth);
   }
 
   /** The query must have the form of the others. */
   join(query: FormQuery): Membership {
-    const member: Member = { query, unread: 0 };
-    this.#members.add(member);
+    const [other] = this.#members.keys();
+    const member = new Membership(this, other === undefined ? query : withForm(query, other.query));
+    this.#members.set(member, 0);
     this.#cells.add(member);
-    return {
-      read: (at, signal) => this.#read(member, at, signal),
-      readPast: (range, signal) => this.#past.read(query, range, signal),
-      highestBucket: async (at, signal) =>
-        query.kind === "quantile" && query.form.format === "Classic"
-          ? await this.#buckets.read(query, at, signal)
-          : { kind: "NoBuckets" },
-      leave: () => {
-        this.#members.delete(member);
-        this.#cells.remove(member);
-        this.#newest?.readings.delete(member);
-      },
-    };
+    return member;
   }
 
-  async #read(member: Member, at: number, signal: AbortSignal): Promise<Reading> {
+  leave(member: Membership): void {
+    this.#members.delete(member);
+    this.#cells.remove(member);
+    this.#newest?.readings.delete(member);
+    if (this.#members.size === 0) this.#onEmpty();
+  }
+
+  async read(member: Membership, at: number, signal: AbortSignal): Promise<Reading> {
     signal.throwIfAborted();
-    member.unread = 0;
+    if (this.#members.has(member)) this.#members.set(member, 0);
     const known = this.#newest?.at === at ? this.#newest.readings.get(member) : undefined;
     return known ?? (await this.#now.read(at, member, signal));
   }
 
   async #readAll(
     at: number,
-    wanted: readonly Member[],
-    deliver: Deliver<Member, Reading>,
+    wanted: readonly Membership[],
+    deliver: Deliver<Membership, Reading>,
     signal: AbortSignal,
   ): Promise<void> {
-    const readings = this.#newest?.at === at ? this.#newest.readings : new Map<Member, Reading>();
+    const readings = this.#newest?.at === at ? this.#newest.readings : new Map<Membership, Reading>();
     const asked = new Set(wanted.filter((member) => !readings.has(member)));
     for (const member of wanted) {
       const known = readings.get(member);
@@ -106,13 +119,13 @@ export class SignalGroup {
     }
     if (this.#newest === undefined || at > this.#newest.at) {
       this.#newest = { at, readings };
-      for (const member of this.#members) {
-        if (!asked.has(member) && member.unread >= UNREAD) continue;
+      for (const [member, unread] of this.#members) {
+        if (!asked.has(member) && unread >= UNREAD) continue;
         asked.add(member);
-        member.unread += 1;
+        this.#members.set(member, unread + 1);
       }
     }
-    const tell: Deliver<Member, Reading> = (member, reading) => {
+    const tell: Deliver<Membership, Reading> = (member, reading) => {
       if (this.#members.has(member)) readings.set(member, reading);
       deliver(member, reading);
     };
@@ -125,15 +138,15 @@ export class SignalGroup {
   }
 
   async #readCell(
-    cell: ReadonlySet<Member>,
-    asked: ReadonlySet<Member>,
+    cell: ReadonlySet<Membership>,
+    asked: ReadonlySet<Membership>,
     at: number,
-    tell: Deliver<Member, Reading>,
+    tell: Deliver<Membership, Reading>,
     signal: AbortSignal,
   ): Promise<void> {
     const members = [...cell].filter((member) => asked.has(member));
     if (members.length === 0) return;
-    const parts = await divide<Member, true>(members, {
+    const parts = await divide<Membership, true>(members, {
       ask: (some) => this.#ask(some, at, tell, signal),
       failsAnyway: () => this.#failsAnyway(at, signal),
       budget: BUDGET,
@@ -145,9 +158,9 @@ export class SignalGroup {
   }
 
   async #readApart(
-    asked: ReadonlySet<Member>,
+    asked: ReadonlySet<Membership>,
     at: number,
-    tell: Deliver<Member, Reading>,
+    tell: Deliver<Membership, Reading>,
     signal: AbortSignal,
   ): Promise<void> {
     for (const [member, error] of this.#cells.apart(at)) {
@@ -164,9 +177,9 @@ export class SignalGroup {
 
   /** Tells each member its reading as soon as it is known. */
   async #ask(
-    members: readonly Member[],
+    members: readonly Membership[],
     at: number,
-    tell: Deliver<Member, Reading>,
+    tell: Deliver<Membership, Reading>,
     signal: AbortSignal,
   ): Promise<Answer<true>> {
     const { api, proofs } = this.#context;
@@ -178,7 +191,7 @@ export class SignalGroup {
       (terms) => askInstant(api, form, terms, at, signal),
     );
     if (answer.kind === "Failed") return answer;
-    const unproven: { readonly member: Member; readonly query: RatioQuery }[] = [];
+    const unproven: { readonly member: Membership; readonly query: RatioQuery }[] = [];
     for (const member of members) {
       const { query } = member;
       const [first, second] = elementsOf(answer.value, query);
@@ -205,16 +218,27 @@ export class SignalGroup {
   }
 
   async #failsAnyway(at: number, signal: AbortSignal): Promise<boolean> {
-    const [member] = this.#members;
+    const [member] = this.#members.keys();
     if (member === undefined) return false;
     const { form } = member.query;
     return (await askInstant(this.#context.api, form, [nobody(form.labels)], at, signal)).kind === "Failed";
   }
 }
 
+/** One object for the form of all: each policy's own copy of it would be the larger part of a query. */
+function withForm(query: FormQuery, other: FormQuery): FormQuery {
+  if (query.kind === "ratio" && other.kind === "ratio") return { ...query, form: other.form };
+  if (query.kind === "quantile" && other.kind === "quantile") return { ...query, form: other.form };
+  throw new Error("queries of different forms cannot be asked for together");
+}
+
 const GONE: Reading = { kind: "Error", detail: "the signal is not watched any more" };
 
-function tellAll(members: readonly Member[], error: PrometheusError, tell: Deliver<Member, Reading>): void {
+function tellAll(
+  members: readonly Membership[],
+  error: PrometheusError,
+  tell: Deliver<Membership, Reading>,
+): void {
   const reading = errorSample(error);
   for (const member of members) tell(member, reading);
 }

@@ -19,8 +19,9 @@ export function prometheusSource(query: SignalQuery, sampler: Sampler, takeSeat:
     : formSource(query, sampler, takeSeat(`${sampler.server} ${query.shape}`));
 }
 
-function formSource(query: FormQuery, sampler: Sampler, seat: Seat): PrometheusSource {
-  const membership = sampler.join(query, seat.row);
+function formSource(asked: FormQuery, sampler: Sampler, seat: Seat): PrometheusSource {
+  const membership = sampler.join(asked, seat.row);
+  const { query } = membership;
   return {
     query,
     sampler,

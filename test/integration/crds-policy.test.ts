@@ -73,12 +73,12 @@ describe("a RollbackPolicy in the API server", () => {
     [
       "a signal without a source",
       { signals: [{ name: "errors" }] },
-      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`, `alert`",
     ],
     [
       "a signal from two places",
       { signals: [{ ...SIGNAL, pods: { terminated: "OOMKilled" } }] },
-      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`",
+      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`, `alert`",
     ],
     [
       "a unit of what is counted",
@@ -166,6 +166,46 @@ describe("a RollbackPolicy in the API server", () => {
       "a label that is none",
       { signals: [{ name: "errors", prometheus: { ratio: RATIO, match: { "app-name": "web" } } }] },
       "`match` must have label names of Prometheus",
+    ],
+    [
+      "an alert beside another source",
+      { signals: [{ ...SIGNAL, alert: { matchers: { alertname: "Down" } } }] },
+      "must have exactly one of `prometheus`, `pods`, `vulnerabilityReports`, `alert`",
+    ],
+    [
+      "an alert without matchers",
+      { signals: [{ name: "errors", alert: { matchers: {} } }] },
+      "alert.matchers in body should have at least 1 properties",
+    ],
+    [
+      "an alert by a label that is none",
+      { signals: [{ name: "errors", alert: { matchers: { "alert-name": "Down" } } }] },
+      "`matchers` must have label names of Prometheus",
+    ],
+    [
+      "an alert by its state",
+      { signals: [{ name: "errors", alert: { matchers: { alertstate: "pending" } } }] },
+      "`matchers` must not have `alertstate`",
+    ],
+    [
+      "label values beside a ratio",
+      { signals: [{ name: "errors", prometheus: { ratio: RATIO, by: ["route"] } }] },
+      "`by` beside `query` is for `query`",
+    ],
+    [
+      "label values of too many labels",
+      { signals: [{ name: "errors", prometheus: { ratio: { ...RATIO, by: ["a", "b", "c", "d", "e"] } } }] },
+      "ratio.by: Too many: 5: must have at most 4 items",
+    ],
+    [
+      "label values of a label that is none",
+      { signals: [{ name: "errors", prometheus: { quantile: { ...QUANTILE, by: ["a-b"] } } }] },
+      "quantile.by[0]: Invalid value",
+    ],
+    [
+      "an unknown kind of histogram",
+      { signals: [{ name: "errors", prometheus: { quantile: { ...QUANTILE, format: "Exponential" } } }] },
+      'quantile.format: Unsupported value: "Exponential"',
     ],
     ["an interval of nothing", { interval: "0s" }, "must be between 1s and 1h"],
     ["an interval in words", { interval: "often" }, "spec.interval: Invalid value"],

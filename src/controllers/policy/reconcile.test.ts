@@ -83,7 +83,8 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
     server: "default",
-    join: () => ({
+    join: (query: unknown) => ({
+      query,
       async read(at: number) {
         asked.push(at);
         await hooks.sampling();
@@ -100,7 +101,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   const never = () => new Promise<never>(() => {});
   const deadSampler = {
     server: "other",
-    join: () => ({ read: never, readPast: never, leave: () => undefined }),
+    join: (query: unknown) => ({ query, read: never, readPast: never, leave: () => undefined }),
     evidence: { read: never },
   };
   const to = { revision: 1, uid: "rs-1", name: "rs-1", podTemplateHash: "h1", images: [] };
