@@ -80,9 +80,9 @@ function worded(
   const time = `the breach began at ${clockTime(onset, now)}, ${againstStart(onset, cause)}`;
   return {
     verdict,
-    reason: finding === undefined ? time : `${time}; ${finding}`,
+    reason: `${time}; ${finding}`,
     ...(isLive ? {} : { cause }),
-    ...(finding === undefined ? {} : { finding }),
+    finding,
   };
 }
 
