@@ -1,6 +1,6 @@
 import { DEFAULT_PLAN } from "../crds/default-plan.ts";
 import { attribute, type Attribution } from "./attribution/attribute.ts";
-import type { Evidence } from "./attribution/evidence.ts";
+import { withoutOthers, type Evidence } from "./attribution/evidence.ts";
 import type { Span } from "./attribution/recurrence.ts";
 import { releaseHasSettled } from "./guards/cause.ts";
 import { checkGuards, GUARDS, PROPOSAL_GUARDS } from "./guards/chain.ts";
@@ -115,12 +115,13 @@ function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInp
   const { row, part, sample, window } = evaluation;
   const { run, onset, healthyAt } = window;
   if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
-  const { release, previous, troubled = [], now, policy } = input;
+  const { release, previous, troubled = [], now, policy, cluster } = input;
+  const evidence = input.evidence.get(stateKey(row.name, part));
   const attribution = attribute({
     release,
     previous,
     troubled,
-    evidence: input.evidence.get(stateKey(row.name, part)),
+    evidence: cluster.sharedBreachTargets > 0 ? evidence : withoutOthers(evidence),
     onset,
     healthyAt,
     lookbackMs: policy.lookbackMs,
