@@ -33,7 +33,7 @@ export async function benchDetect(targets = 5, rounds = 20): Promise<readonly st
   const prometheus = await startPrometheus({ dir, listen: "127.0.0.1:0", configText: scrapeConfig(list) });
   try {
     await world.operator({
-      config: `${FAST_ELECTION}limits: {automaticRollbacksPer10Minutes: 10000}\nprometheus: {servers: [{name: default, url: "${prometheus.url}", scrapeInterval: 1s}]}\n`,
+      config: `${FAST_ELECTION}limits: {automaticRollbacksPer10Minutes: 10000, sharedBreachTargets: 0}\nprometheus: {servers: [{name: default, url: "${prometheus.url}", scrapeInterval: 1s}]}\n`,
     });
     progress(`detect: baking ${targets} releases`);
     await Promise.all(list.map((target) => prepare(world, target, signal)));

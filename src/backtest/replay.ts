@@ -139,7 +139,8 @@ export class Replay {
         automaticRollbacks: [],
         maxPerTenMinutes: Infinity,
         otherOnsets: [],
-        sharedBreachTargets: 0,
+        // Other targets are not replayed; what the metrics say of them counts.
+        sharedBreachTargets: Infinity,
       },
       frozenBy: undefined,
       hotfixEta: undefined,

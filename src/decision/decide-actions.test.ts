@@ -252,6 +252,15 @@ describe("freezes and shared breaches", () => {
     });
     expect(only(input([CRITICAL], { cluster: { ...five, sharedBreachTargets: 0 } }))?.kind).toBe("Rollback");
   });
+
+  it("asks when metrics show other workloads breach too, unless the administrator does not want to know", () => {
+    const breaching = ["app=a", "app=b"].map((name) => ({ name, since: ONSET }));
+    const scope = { others: 9, from: ONSET - 300_000, togetherMs: 60_000, breaching };
+    const given = input([CRITICAL], { evidence: new Map([["critical", { scope }]]) });
+    expect(only(given)?.kind).toBe("Propose");
+    const cluster = { ...given.cluster, sharedBreachTargets: 0 };
+    expect(only({ ...given, cluster })?.kind).toBe("Rollback");
+  });
 });
 
 describe("unproven", () => {

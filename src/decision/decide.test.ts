@@ -106,7 +106,8 @@ describe("decide", () => {
       onset: START + STEP,
       attempt: 1,
       attribution: { verdict: "Likely" },
-      sentence: "error-rate 31.2% > 10% for 1m since 14:00:15, 15s after revision 8 started",
+      sentence:
+        "error-rate 31.2% > 10% for 1m since 14:00:15, 15s after revision 8 started; likely caused by revision 8",
     });
     expect(decision.kind === "Rollback" && decision.requestName).toMatch(/^api-r8-/);
   });

@@ -1,6 +1,7 @@
 import { DEFAULT_PLAN } from "../crds/default-plan.ts";
 import { attribute, type Attribution } from "./attribution/attribute.ts";
-import type { Evidence } from "./attribution/evidence.ts";
+import { withoutOthers, type Evidence } from "./attribution/evidence.ts";
+import type { Span } from "./attribution/recurrence.ts";
 import { releaseHasSettled } from "./guards/cause.ts";
 import { checkGuards, GUARDS, PROPOSAL_GUARDS } from "./guards/chain.ts";
 import type { GuardInput, HoldReason, PlanView } from "./guards/guard.ts";
@@ -25,6 +26,8 @@ export interface DecisionInput extends Omit<
   readonly evidence: ReadonlyMap<string, Evidence>;
   /** Releases after the last known good one and before the live one, oldest first. */
   readonly previous: readonly Release[];
+  /** When releases ran that were rolled back for cause. */
+  readonly troubled?: readonly Span[];
 }
 
 /** What to do about one plan of the policy, and why. */
@@ -112,11 +115,13 @@ function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInp
   const { row, part, sample, window } = evaluation;
   const { run, onset, healthyAt } = window;
   if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
-  const { release, previous, now, policy } = input;
+  const { release, previous, troubled = [], now, policy, cluster } = input;
+  const evidence = input.evidence.get(stateKey(row.name, part));
   const attribution = attribute({
     release,
     previous,
-    evidence: input.evidence.get(stateKey(row.name, part)),
+    troubled,
+    evidence: cluster.sharedBreachTargets > 0 ? evidence : withoutOthers(evidence),
     onset,
     healthyAt,
     lookbackMs: policy.lookbackMs,

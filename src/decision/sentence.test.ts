@@ -39,14 +39,19 @@ describe("breachSentence", () => {
     [
       {
         ...facts,
-        attribution: { finding: "new pods 23% vs old pods 0.2%: caused by revision 8" },
+        attribution: { verdict: "Caused", finding: "new pods 23% vs old pods 0.2%: caused by revision 8" },
       },
       "error-rate 31.2% > 10% for 12s since 14:03:20, 22s after revision 8 started; new pods 23% vs old pods 0.2%: caused by revision 8",
+    ],
+    [
+      { ...facts, attribution: { verdict: "Unknown", finding: "1 of 2 pods carries it" } },
+      "error-rate 31.2% > 10% for 12s since 14:03:20, 22s after revision 8 started",
     ],
     [
       {
         ...facts,
         attribution: {
+          verdict: "Likely",
           cause: { revision: 7, startedAt: AT - 60_000 },
           finding: "likely caused by revision 7, which revision 8 did not mend",
         },

@@ -23,6 +23,7 @@ interface StartedRelease {
 }
 
 interface CauseFacts {
+  readonly verdict: "Caused" | "Likely" | "Unlikely" | "Unknown";
   /** The release that did it, when it is not the live one. */
   readonly cause?: StartedRelease | undefined;
   /** What the evidence says, without the times. */
@@ -46,8 +47,21 @@ export function breachSentence(facts: BreachFacts): string {
     facts.onset < facts.since
       ? ` (first seen at ${clockTime(facts.onset, now)}, before a gap in the data)`
       : "";
-  const finding = facts.attribution?.finding;
+  const finding = findingOf(facts.attribution);
   return `${level} ${time}${gap}${againstStart(facts)}${finding === undefined ? "" : `; ${finding}`}`;
+}
+
+/** What speaks for the release; what speaks against it is told by the guard that holds it back. */
+function findingOf(attribution: CauseFacts | undefined): string | undefined {
+  switch (attribution?.verdict) {
+    case "Caused":
+    case "Likely":
+      return attribution.finding;
+    case "Unlikely":
+    case "Unknown":
+    case undefined:
+      return undefined;
+  }
 }
 
 function againstStart({ attribution, onset, ...facts }: BreachFacts): string {

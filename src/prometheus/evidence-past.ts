@@ -12,6 +12,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 /** How far from the same time of day a daily job may begin. */
 const AROUND_MS = 10 * MINUTE_MS;
+/** Of so long a healthy stretch one sample is kept. */
+const STRETCH_MS = 5 * MINUTE_MS;
 /** No release is looked at that is older than the longest lookback. */
 const FURTHEST_MS = 2 * DAY_MS;
 /** Samples further apart than this see no episode that a row with a short `for` fires on. */
@@ -39,15 +41,42 @@ export function pastText(query: SignalQuery, part: Limits): string {
   return rolesOf({ first, second });
 }
 
-/** Samples of the same classes that the signal's own would have been. */
+/**
+ * Samples of the same classes that the signal's own would have been, without those that tell nothing new: a day of them
+ * is kept for each row that fires.
+ */
 export function readPast(
   query: SignalQuery,
-  { row }: EvidenceQuestion,
+  question: EvidenceQuestion,
   range: Range,
   series: readonly Series[],
 ): readonly PastSample[] {
   const sampleAt = query.kind === "query" ? freeSamples(query.scale, series) : formSamples(query, series);
-  return instantsOf(range).map((at) => pastSample(row, at, sampleAt(at)));
+  return telling(
+    instantsOf(range).map((at) => pastSample(question.row, at, sampleAt(at))),
+    question,
+  );
+}
+
+/** Every breach, where it begins and ends, and of the healthy samples of some minutes the one with most traffic. */
+function telling(
+  samples: readonly PastSample[],
+  { onset, release: { startedAt = onset } }: EvidenceQuestion,
+): readonly PastSample[] {
+  const isBreach = (index: number): boolean => samples[index]?.verdict === "Breach";
+  const stretchOf = ({ at }: PastSample): string =>
+    `${Math.floor(at / STRETCH_MS)} ${at < startedAt} ${at < onset}`;
+  const busiest = new Map<string, PastSample>();
+  for (const sample of samples) {
+    const known = busiest.get(stretchOf(sample));
+    const isBusier = known === undefined || (sample.requests ?? 0) > (known.requests ?? 0);
+    if (sample.verdict === "Ok" && isBusier) busiest.set(stretchOf(sample), sample);
+  }
+  const kept = new Set(busiest.values());
+  return samples.filter(
+    (sample, i) =>
+      isBreach(i) || (sample.verdict === "Ok" && (kept.has(sample) || isBreach(i - 1) || isBreach(i + 1))),
+  );
 }
 
 function pastSample(row: Row, at: number, sample: Sample): PastSample {

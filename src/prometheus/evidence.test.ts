@@ -245,13 +245,44 @@ describe("EvidenceReader", () => {
       QUESTION,
       never,
     );
-    expect(past?.samples.slice(-3)).toEqual([
+    expect(past?.samples).toEqual([
       { at: AT - 2 * MINUTE, verdict: "Ok", level: 0, requests: 600 },
       { at: AT - MINUTE, verdict: "Breach", level: 0.3, requests: 600 },
-      { at: AT, verdict: "None" },
     ]);
     expect(scope?.others).toBe(8);
     expect(scope?.breaching.map(({ name }) => name)).toEqual(["app=auth", "app=cart"]);
+  });
+
+  it("keeps of a healthy day what was most, and every breach with its edges", async () => {
+    const day = 24 * 60;
+    const busy = day - 120;
+    const api = new FakeApi((asked) => {
+      if (!isPast(asked)) return NOTHING;
+      const bad = Array.from({ length: day }, (_, i) => (i === 600 || i === 601 ? 8 : 0.1));
+      const total = Array.from({ length: day }, (_, i) => (i === busy ? 30 : 10));
+      return {
+        kind: "Ok",
+        value: [
+          counter({ [ROLE]: "first" }, asked.step, bad),
+          counter({ [ROLE]: "second" }, asked.step, total),
+        ],
+      };
+    });
+    const { past } = await new EvidenceReader(api).read(
+      query({ ratio: RATIO, match: { app: "api" } }),
+      QUESTION,
+      never,
+    );
+    const samples = past?.samples ?? [];
+    expect(samples.length).toBeLessThan(300);
+    expect(samples.map(({ requests }) => requests)).toContain(1_800);
+    const first = samples.findIndex(({ verdict }) => verdict === "Breach");
+    expect(samples.slice(first - 1, first + 3).map(({ verdict }) => verdict)).toEqual([
+      "Ok",
+      "Breach",
+      "Breach",
+      "Ok",
+    ]);
   });
 
   it.each([

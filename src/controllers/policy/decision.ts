@@ -33,6 +33,7 @@ import { askReadiness, type ReadinessAnswer, type RollbackReadiness } from "./re
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 import { toRelease, type TargetView } from "./target.ts";
+import { troubledSpans } from "./troubled.ts";
 
 export interface DecisionContext {
   readonly runtime: PolicyRuntime;
@@ -140,6 +141,7 @@ function decideOn(
     policy: compiled.view,
     release,
     previous: release === undefined ? [] : previousReleases(release, ledger),
+    troubled: troubledSpans(ledger),
     rollbackTarget: release === undefined ? undefined : rollbackTarget(release, ledger, view.revisions),
     ledger: viewLedger(ledger, release, finder(ports, context.target), now, compiled.plans[0]?.name),
     cluster: {

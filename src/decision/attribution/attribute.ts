@@ -2,6 +2,7 @@ import type { Release } from "../release.ts";
 import { clockTime, formatSpan } from "../sentence.ts";
 import { candidatesOf, type Candidate } from "./candidates.ts";
 import type { Evidence } from "./evidence.ts";
+import type { Span } from "./recurrence.ts";
 import { judge, type Opinion } from "./rules.ts";
 
 export interface Attribution {
@@ -19,6 +20,8 @@ export interface AttributionInput {
   readonly release: Release | undefined;
   /** Releases after the last known good one and before the live one, oldest first. */
   readonly previous?: readonly Release[];
+  /** When releases ran that were rolled back for cause, as far as that is known. */
+  readonly troubled?: readonly Span[];
   /** What the signal's source found out; undefined where it can tell nothing: then time alone decides. */
   readonly evidence: Evidence | undefined;
   /** First breach since the last Ok verdict. */
@@ -37,7 +40,8 @@ export interface AttributionInput {
  * against it (after Gandalf, NSDI 2020). What cannot be known is Unknown, never Likely.
  */
 export function attribute(input: AttributionInput): Attribution {
-  const { release, previous = [], onset, healthyAt, lookbackMs, toleratedGapMs, now, evidence } = input;
+  const { release, previous = [], troubled = [], evidence } = input;
+  const { onset, healthyAt, lookbackMs, toleratedGapMs, now } = input;
   if (release === undefined) {
     return unknown("the live release is not known");
   }
@@ -61,13 +65,8 @@ export function attribute(input: AttributionInput): Attribution {
       `nothing was measured between ${clockTime(healthyAt, now)} and the start of revision ${first.revision} at ${clockTime(first.startedAt, now)}: the breach may be older`,
     );
   }
-  const opinion = judge({
-    candidates,
-    live: { ...release, startedAt },
-    evidence: evidence ?? {},
-    onset,
-    now,
-  });
+  const live = { ...release, startedAt };
+  const opinion = judge({ candidates, live, evidence: evidence ?? {}, onset, troubled, now });
   return worded(opinion, release, onset, now);
 }
 
@@ -81,9 +80,9 @@ function worded(
   const time = `the breach began at ${clockTime(onset, now)}, ${againstStart(onset, cause)}`;
   return {
     verdict,
-    reason: finding === undefined ? time : `${time}; ${finding}`,
+    reason: `${time}; ${finding}`,
     ...(isLive ? {} : { cause }),
-    ...(finding === undefined ? {} : { finding }),
+    finding,
   };
 }
 

@@ -86,6 +86,13 @@ describe("what was there before", () => {
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
   });
 
+  it("does not count what a release did that was rolled back for it", () => {
+    const evidence = { past: breaches(ago(1), ago(5), ago(9)) };
+    const troubled = [1, 5, 9].map((hours) => ({ from: ago(hours)[0] - MINUTE, to: ago(hours)[1] }));
+    expect(verdictWith(evidence, { troubled }).verdict).toBe("Likely");
+    expect(verdictWith(evidence, { troubled: troubled.slice(0, 1) }).verdict).toBe("Unknown");
+  });
+
   it.each([
     [1_860, "Unknown", "traffic is 3.1 times the highest healthy traffic of the 24h"],
     [700, "Likely", "after revision 7"],

@@ -12,9 +12,10 @@ export function itWasThereBefore({
   before,
   onset,
   cause,
+  troubled,
   now,
 }: Trial): Ruling | undefined {
-  const found = past === undefined ? undefined : recurrence(past, before, onset);
+  const found = past === undefined ? undefined : recurrence(past, before, onset, troubled);
   if (found === undefined) return undefined;
   if (found.kind === "SameClock") {
     const ago = found.daysAgo === 1 ? "a day" : `${found.daysAgo} days`;

@@ -31,6 +31,11 @@ export interface Evidence {
 /** Of a source that can tell nothing: time alone decides. */
 export const NO_EVIDENCE: Evidence = {};
 
+/** For an administrator who does not want breaches of several workloads to be taken for a shared dependency. */
+export function withoutOthers(evidence: Evidence | undefined): Evidence | undefined {
+  return evidence === undefined ? undefined : { ...evidence, scope: undefined };
+}
+
 /** The requests that each pod answered, interval by interval. */
 export interface PodEvidence {
   /** The row breaches when more than this share of the requests is bad. */

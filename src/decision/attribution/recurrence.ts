@@ -1,5 +1,11 @@
 import type { PastEvidence, PastSample } from "./evidence.ts";
 
+/** A stretch of time, ms since the epoch. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The same breach with older versions. */
 export type Recurrence =
   | { readonly kind: "SameClock"; readonly daysAgo: number; readonly at: number }
@@ -24,18 +30,23 @@ interface Episode {
 }
 
 /**
- * What older versions did. `before` is where their time ends: the start of the first release that may be to blame. One
+ * What older versions did, without those that were rolled back for it (`troubled`). `before` is where their time ends: the start of the first release that may be to blame. One
  * breach some hours ago is left out: by chance alone another one right after a release would be rare.
  */
 export function recurrence(
   { samples, lastWeek, forMs, stepMs }: PastEvidence,
   before: number,
   onset: number,
+  troubled: readonly Span[],
 ): Recurrence | undefined {
   // Noise up to a fifth is no excuse for half of the requests.
   const like = levelOf(samples.filter(({ at }) => at >= onset)) / 2;
   const episodesOf = (some: readonly PastSample[]): readonly Episode[] =>
-    merged(longRuns(some, forMs, stepMs).filter(({ level }) => level >= like));
+    merged(
+      longRuns(some, forMs, stepMs)
+        .filter(({ level }) => level >= like)
+        .filter(({ first }) => !troubled.some(({ from, to }) => first >= from && first < to)),
+    );
   const episodes = episodesOf(samples.filter(({ at }) => at < before));
   const last = episodes.at(-1);
   if (last !== undefined && episodes.length >= MANY) {

@@ -16,8 +16,7 @@ import { trialOf, type Case, type Rule, type Ruling, type Trial, type Verdict } 
 export interface Opinion {
   readonly verdict: Verdict;
   readonly cause: Candidate;
-  /** Undefined when nothing but time speaks. */
-  readonly finding: string | undefined;
+  readonly finding: string;
 }
 
 /**
@@ -60,9 +59,9 @@ function rule(trial: Trial): Ruling | undefined {
   return undefined;
 }
 
-function opinionOf(ruling: Ruling | undefined, { cause, isLive, name }: Trial): Opinion {
+function opinionOf(ruling: Ruling | undefined, { cause, name }: Trial): Opinion {
   if (ruling !== undefined && ruling.verdict !== "Earlier") return { ...ruling, cause };
-  return { verdict: "Likely", cause, finding: isLive ? undefined : `likely caused by ${name}` };
+  return { verdict: "Likely", cause, finding: `likely caused by ${name}` };
 }
 
 function evidenceCouldNotBeRead({ evidence: { failed } }: Trial): Ruling | undefined {

@@ -12,8 +12,8 @@ export interface Surge {
 const FAR_ABOVE = 1.5;
 /** Above this factor it is more than the ups and downs of some minutes. */
 const MORE = 1.3;
-/** Fewer healthy samples do not know what traffic is ordinary. */
-const ENOUGH_SAMPLES = 30;
+/** A shorter healthy past does not know what traffic is ordinary. */
+const ENOUGH_MS = 1_800_000;
 
 /** `before` is where the time of the older versions ends. */
 export function surge({ samples }: PastEvidence, before: number, onset: number): Surge | undefined {
@@ -23,7 +23,9 @@ export function surge({ samples }: PastEvidence, before: number, onset: number):
   const first = healthy[0];
   const highest = highestOf(healthy);
   const now = highestOf(samples.filter(({ at }) => at >= onset));
-  if (first === undefined || healthy.length < ENOUGH_SAMPLES || highest <= 0) return undefined;
+  const last = healthy.at(-1);
+  if (first === undefined || last === undefined || last.at - first.at < ENOUGH_MS) return undefined;
+  if (highest <= 0) return undefined;
   const factor = now / highest;
   return factor >= FAR_ABOVE ? { factor, pastMs: before - first.at } : undefined;
 }

@@ -2,6 +2,7 @@ import type { Candidate } from "./candidates.ts";
 import { courseOf, type Course } from "./course.ts";
 import type { Evidence } from "./evidence.ts";
 import { together, until } from "./pods.ts";
+import type { Span } from "./recurrence.ts";
 
 export type Verdict = "Caused" | "Likely" | "Unlikely" | "Unknown";
 
@@ -12,6 +13,8 @@ export interface Case {
   readonly live: Candidate;
   readonly evidence: Evidence;
   readonly onset: number;
+  /** When releases ran that were rolled back for cause: what breached then was theirs. */
+  readonly troubled: readonly Span[];
   readonly now: number;
 }
 
