@@ -5,6 +5,7 @@ import { backoffDelay, type BackoffOptions } from "./backoff.ts";
 import type { Clock, Random } from "./clock.ts";
 import type { ClusterCredentials } from "./credentials.ts";
 import { errorMessage, KubeError } from "./errors.ts";
+import { jsonText } from "./json-text.ts";
 import { DeadlineError, errorFromFailure, localError } from "./network-failure.ts";
 import { readRawAnswer, type RawAnswer } from "./raw-answer.ts";
 import { readBody } from "./response-body.ts";
@@ -106,7 +107,7 @@ export function createTransport(options: TransportOptions): Transport {
       path: `${basePath}${request.path}${queryString(request.query)}`,
       method: request.method,
       headers: headerList(request, auth, options.userAgent),
-      body: request.body === undefined ? null : JSON.stringify(request.body),
+      body: request.body === undefined ? null : jsonText(request.body),
       signal,
       headersTimeout: timeoutMs,
       bodyTimeout: 0,

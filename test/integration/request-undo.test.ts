@@ -41,9 +41,12 @@ describe("a request to undo a release", () => {
         for (const name of ["ours", "theirs"]) {
           await shop.open(name, { metadata: { annotations: { [CAUSE]: "first", "team/pager": "core" } } });
           await annotate(namespace, name, { [CAUSE]: "second" });
-          await shop.release(container({ image: "web:v2", env: [{ name: "A", value: "1" }] }), name);
+          await shop.release(
+            container({ image: "web:v2", env: [{ name: "A", value: "1 < 2 && 3 > 2" }] }),
+            name,
+          );
           await annotate(namespace, name, { [CAUSE]: "third" });
-          await shop.release(container({ image: "web:v3", args: ["--fast"] }), name);
+          await shop.release(container({ image: "web:v3", args: ["-c", "a && b <c\u2028> d\t\b"] }), name);
           await annotate(namespace, name, { "tool/only-on-the-deployment": "yes" });
         }
         const replicas = (await shop.replicaSets("ours")).map(revisionNumber).toSorted((a, b) => a - b);

@@ -107,29 +107,6 @@ describe("no verdict", () => {
     });
   });
 
-  it("that anything is new when nobody knows what the target has, unless there is nothing at all", async () => {
-    const { read, shows } = open();
-    shows({ found: critical("CVE-1") });
-    expect(await read()).toEqual({
-      kind: "Unproven",
-      detail: expect.stringMatching(
-        /what revision 1 has is not known \(no scan of container app\).*scanOnlyCurrentRevisions/,
-      ),
-    });
-    shows({ found: { "CVE-1": ["HIGH"] } });
-    expect(await read()).toEqual({ kind: "Value", value: 0 });
-  });
-
-  it("about what became known after the target's last scan", async () => {
-    const { read, shows } = open();
-    const since = { "CVE-1": ["CRITICAL", iso(T0 - 86_400_000)] } as const;
-    shows({ replicaSet: "web-1", scannedAt: T0 - 10 * 86_400_000 }, { found: since });
-    expect(await read()).toEqual({
-      kind: "Unproven",
-      detail: expect.stringContaining("CVE-1: published after the last scan of revision 1"),
-    });
-  });
-
   it("where the reports cannot be read, or the Deployment is not observed", async () => {
     const { read, state } = open();
     state.view = { kind: "Unknown", reason: "Failing", message: "install the Trivy Operator" };
@@ -139,6 +116,36 @@ describe("no verdict", () => {
     });
     state.view = { kind: "Known", reports: [] };
     expect(await read({ ...SUBJECT, live: undefined })).toMatchObject({ kind: "NoData" });
+  });
+});
+
+const QUESTION = {} as Parameters<NonNullable<ReturnType<typeof open>["source"]["evidence"]>>[0];
+
+describe("doubt, with which a row proposes instead of acting", () => {
+  it("is there when nobody knows what the target has, unless the live release has nothing at all", async () => {
+    const { read, shows, source } = open();
+    const unscanned = expect.stringMatching(
+      /what revision 1 has is not known \(no scan of container app\).*scanOnlyCurrentRevisions/,
+    );
+    shows({ found: critical("CVE-1") });
+    expect(await read()).toEqual({ kind: "Value", value: 1, note: unscanned });
+    expect(await source.evidence?.(QUESTION, signal)).toEqual({ failed: unscanned });
+    shows({ found: { "CVE-1": ["HIGH"] } });
+    expect(await read()).toEqual({ kind: "Value", value: 0 });
+    expect(await source.evidence?.(QUESTION, signal)).toEqual({});
+  });
+
+  it("is about what became known after the target's last scan, as long as nothing is proven", async () => {
+    const { read, shows, source } = open();
+    const since = { "CVE-1": ["CRITICAL", iso(T0 - 86_400_000)] } as const;
+    const older = { replicaSet: "web-1", scannedAt: T0 - 10 * 86_400_000 };
+    const late = "CVE-1 became known after the last scan of revision 1, which may have it too";
+    shows(older, { found: since });
+    expect(await read()).toEqual({ kind: "Value", value: 1, note: late });
+    expect(await source.evidence?.(QUESTION, signal)).toEqual({ failed: late });
+    shows(older, { found: { ...since, ...critical("CVE-2") } });
+    expect(await read()).toMatchObject({ value: 1, note: "not in revision 1: CVE-2" });
+    expect(await source.evidence?.(QUESTION, signal)).toEqual({});
   });
 });
 

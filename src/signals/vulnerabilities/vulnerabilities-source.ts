@@ -1,4 +1,5 @@
 import type { VulnerabilitySignal } from "../../crds/vulnerability-signal.ts";
+import { NO_EVIDENCE } from "../../decision/attribution/evidence.ts";
 import { WHOLE, type Sample, type TimedSample } from "../../decision/sample.ts";
 import { errorMessage } from "../../kube/errors.ts";
 import { watchedName, type LedgerMemory, type SignalTarget } from "../ledger-memory.ts";
@@ -95,19 +96,21 @@ export function vulnerabilitiesSource(options: VulnerabilitiesSourceOptions): Si
       ...now,
     ]);
     if (scans.kind === "Missing") {
-      return none(
-        "Unproven",
-        `what revision ${rollbackTarget.revision} has is not known (no scan of ${scans.what}), so nobody can tell what is new in revision ${live.revision}: let the Trivy Operator scan older revisions too (scanOnlyCurrentRevisions: false), or act by hand`,
-      );
+      const ids = new Set(severe.flatMap(({ vulnerabilities }) => vulnerabilities.map(({ id }) => id)));
+      const doubt = `what revision ${rollbackTarget.revision} has is not known (no scan of ${scans.what}), so nobody can tell what is new in revision ${live.revision}; the Trivy Operator scans older revisions too with scanOnlyCurrentRevisions: false`;
+      return { sample: { kind: "Value", value: ids.size, note: doubt }, scannedAt, doubt };
     }
-    return { sample: judge(compareScans(severe, scans.scans), rollbackTarget), scannedAt };
+    return { ...judge(compareScans(severe, scans.scans), rollbackTarget), scannedAt };
   }
 
+  let doubt: string | undefined;
   return {
     unit: "count",
     async read(_at, subject, signal) {
       try {
-        return (await read(subject, signal)).sample;
+        const found = await read(subject, signal);
+        doubt = found.doubt;
+        return found.sample;
       } catch (error) {
         if (signal.aborted) throw error;
         return { kind: "Error", detail: errorMessage(error) };
@@ -132,6 +135,8 @@ export function vulnerabilitiesSource(options: VulnerabilitiesSourceOptions): Si
       }
       return { kind: "Read", parts: new Map([[WHOLE, samples]]) };
     },
+    // What may not be new is no proof against the release: with it a row proposes instead of acting.
+    evidence: async () => (doubt === undefined ? NO_EVIDENCE : { failed: doubt }),
   };
 }
 
@@ -139,6 +144,8 @@ interface Found {
   readonly sample: Sample;
   /** Since when it is known, ms since the epoch. */
   readonly scannedAt: number | undefined;
+  /** Why what the live release has may not be new: for a person to decide. */
+  readonly doubt?: string;
 }
 
 function none(kind: Exclude<Sample["kind"], "Value">, detail: string): Found {
@@ -187,15 +194,17 @@ function targetScans(
   return { kind: "Known", scans: found };
 }
 
-function judge({ proven, unproven }: ReturnType<typeof compareScans>, { revision }: SubjectRevision): Sample {
+function judge(
+  { proven, unproven }: ReturnType<typeof compareScans>,
+  { revision }: SubjectRevision,
+): Pick<Found, "sample" | "doubt"> {
   if (proven.length > 0) {
-    return { kind: "Value", value: proven.length, note: `not in revision ${revision}: ${listOf(proven)}` };
+    const note = `not in revision ${revision}: ${listOf(proven)}`;
+    return { sample: { kind: "Value", value: proven.length, note } };
   }
-  if (unproven.length === 0) return { kind: "Value", value: 0 };
-  return {
-    kind: "Unproven",
-    detail: `${listOf(unproven)}: published after the last scan of revision ${revision}, which may have it too: let it be scanned again, or act by hand`,
-  };
+  if (unproven.length === 0) return { sample: { kind: "Value", value: 0 } };
+  const doubt = `${listOf(unproven)} became known after the last scan of revision ${revision}, which may have it too`;
+  return { sample: { kind: "Value", value: unproven.length, note: doubt }, doubt };
 }
 
 function listOf(ids: readonly string[]): string {
