@@ -133,7 +133,7 @@ async function addDeployment(
   });
   const sets: ObjectMeta[] = [];
   for (let number = 1; number <= newest; number += 1) {
-    const hash = (index * 97 + number).toString(16).padStart(10, "0");
+    const hash = hashOf(index, number);
     const labels = { app: name, "pod-template-hash": hash };
     const template = templateOf(name, number);
     const set = await client.create(
@@ -197,6 +197,29 @@ async function addLedger(
     { metadata: { namespace, name: targetHash(target) }, spec },
     { signal },
   );
+}
+
+/** Plays the Deployment controller after a rollback to the last but one of `revisions`: that one is the newest now. */
+export async function rollOut(
+  client: KubeClient,
+  index: number,
+  revisions: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const [namespace, name] = [namespaceOf(index), nameOf(index)];
+  const annotations = { "deployment.kubernetes.io/revision": String(revisions + 1) };
+  const set = { namespace, name: `${name}-${hashOf(index, revisions - 1)}` };
+  await client.patch(replicaSetType, set, mergePatch({ metadata: { annotations } }), { signal });
+  const key = { namespace, name };
+  const { metadata } = await client.patch(deploymentType, key, mergePatch({ metadata: { annotations } }), {
+    signal,
+  });
+  const status = { observedGeneration: metadata.generation };
+  await client.patch(deploymentType, key, mergePatch({ status }), { signal, subresource: "status" });
+}
+
+function hashOf(index: number, revision: number): string {
+  return (index * 97 + revision).toString(16).padStart(10, "0");
 }
 
 function owner(kind: string, { name, uid }: ObjectMeta) {

@@ -50,6 +50,8 @@ async function fewAtTenSeconds(): Promise<readonly string[]> {
   const size = { deployments: policies * rounds, replicaSets: 3, pods: 1, policies, intervalMs: 10_000 };
   return withScene(size, async (scene, addMore) => {
     const latencies: number[] = [];
+    const decisions: number[] = [];
+    const cpu: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const apps = Array.from({ length: policies }, (_, index) => round * policies + index);
       if (round > 0) await addMore(apps);
@@ -58,6 +60,8 @@ async function fewAtTenSeconds(): Promise<readonly string[]> {
         await sleep(Math.random() * scene.intervalMs);
         const times = await breach(scene, apps.slice(start, start + together), MINUTE_MS);
         latencies.push(...times.firstBadToPatch);
+        decisions.push(...times.firstBadToDecision);
+        cpu.push(times.cpuEach);
       }
     }
     const goal = { goal: 79, peers: "Argo Rollouts 79, Flagger 10149" };
@@ -66,6 +70,8 @@ async function fewAtTenSeconds(): Promise<readonly string[]> {
       line("scale_10_first_bad_answer_to_patch_p95", quantile(latencies, 0.95), "ms", {
         peers: "Argo Rollouts 122, Flagger 10349",
       }),
+      line("scale_10_first_bad_answer_to_decision_p50", quantile(decisions, 0.5), "ms"),
+      line("scale_10_cpu_of_a_rollback", quantile(cpu, 0.5), "ms"),
       line("scale_10_rolled_back", latencies.length, `of ${policies * rounds} breaches`),
     ];
   });
@@ -113,6 +119,13 @@ async function thousandAtTenSeconds(share: (count: number) => number): Promise<r
         goal: 12,
         peers: "Argo Rollouts 18-33, Flagger 239",
       }),
+      line(
+        "scale_1000_10_breach_first_bad_answer_to_decision_p50",
+        quantile(few.firstBadToDecision, 0.5),
+        "ms",
+      ),
+      line("scale_1000_storm_of_100_cpu_of_a_rollback", storm.cpuEach, "ms"),
+      line("scale_1000_storm_of_100_last_bad_answer_to_last_decision", storm.lastDecision, "ms"),
       line("scale_1000_storm_of_100_last_bad_answer_to_last_patch", storm.lastPatch, "ms"),
       line("scale_1000_not_rolled_back", few.missing + storm.missing, "policies", { goal: 0 }),
       line("scale_1000_restart_to_all_sampled", sampled / 1_000, "s", {
@@ -193,7 +206,15 @@ async function withScene(
     progress(`scale: made ${text} in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
     const operator = await world.operator(operatorOptions(mock.url));
     const apps = Array.from({ length: policies }, (_, index) => index);
-    const scene = { world, mock, operator, apps, nameOf, intervalMs: size.intervalMs };
+    const scene = {
+      world,
+      mock,
+      operator,
+      apps,
+      nameOf,
+      intervalMs: size.intervalMs,
+      revisions: replicaSetsPerDeployment,
+    };
     await awaitSilence(scene, 10 * MINUTE_MS);
     progress(`scale: all ${policies} policies are Ready`);
     const lines = await work(scene, async (more) => {

@@ -1,13 +1,14 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { objectKey } from "../../src/kube/objects.ts";
-import { ROLLBACK_REQUESTS } from "../../src/kube/rollback-kinds.ts";
+import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { readAudit } from "../../test/cluster/audit.ts";
 import type { OperatorProcess } from "../../test/support/operator-process.ts";
 import { cpuSeconds, residentMemory } from "../../test/support/process-memory.ts";
 import { idleCalls, summaryOf } from "../../test/support/silence.ts";
 import type { World } from "../../test/support/world.ts";
 import { progress, quantile } from "../figures.ts";
+import { rollOut } from "../memory/population.ts";
 import type { MockPrometheus } from "./mock-prometheus.ts";
 import { operatorMetrics } from "./operator-metrics.ts";
 
@@ -20,6 +21,8 @@ export interface Scene {
   readonly apps: readonly number[];
   readonly nameOf: (app: number) => string;
   readonly intervalMs: number;
+  /** ReplicaSets of each Deployment. */
+  readonly revisions: number;
 }
 
 /** Nothing happens: what that costs. */
@@ -38,6 +41,7 @@ export interface SteadyCost {
 }
 
 const LOOK_MS = 1_000;
+const ENDING_MS = 300_000;
 
 /** Waits until the operator has nothing left to do: all policies Ready, and no call to the API server for a while. */
 export async function awaitSilence(
@@ -106,6 +110,9 @@ export async function steadyCost(scene: Scene, intervals: number): Promise<Stead
 /** From the first bad answer of each policy, and from the moment when their services began to fail. Milliseconds. */
 export interface BreachTimes {
   readonly firstBadToPatch: readonly number[];
+  /** Of the operator, for each rollback, until the last patch. */
+  readonly cpuEach: number;
+  readonly firstBadToDecision: readonly number[];
   /** From the last policy's first bad answer. */
   readonly lastDecision: number;
   readonly lastPatch: number;
@@ -122,7 +129,8 @@ export async function breach(scene: Scene, apps: readonly number[], limitMs: num
   const switchedAt = Date.now();
   mock.fail(apps, true);
   let patched = new Map<string, number>();
-  let decided: readonly number[] = [];
+  let decided = new Map<string, number>();
+  const cpu = cpuSeconds(scene.operator.pid);
   for (const end = Date.now() + limitMs; Date.now() < end;) {
     await sleep(LOOK_MS);
     const audit = await readAudit(auditLogPath, from);
@@ -130,40 +138,54 @@ export async function breach(scene: Scene, apps: readonly number[], limitMs: num
     patched = new Map(
       patches.map(({ objectRef, stageTimestamp }) => [objectRef?.name ?? "", Date.parse(stageTimestamp)]),
     );
-    decided = audit
-      .writes({ resource: "rollbackrequests", subresource: "", verb: "create" })
-      .map(({ stageTimestamp }) => Date.parse(stageTimestamp));
+    const made = audit.writes({ resource: "rollbackrequests", subresource: "", verb: "create" });
+    decided = new Map(
+      made.map(({ requestObject, stageTimestamp }) => [policyOf(requestObject), Date.parse(stageTimestamp)]),
+    );
     if (apps.every((app) => patched.has(nameOf(app)))) break;
   }
   const known = apps.flatMap((app) => {
     const bad = mock.firstBadAnswer(app);
     const at = patched.get(nameOf(app));
-    return bad === undefined || at === undefined ? [] : [{ bad, at }];
+    const decidedAt = decided.get(nameOf(app));
+    return bad === undefined || at === undefined || decidedAt === undefined
+      ? []
+      : [{ app, bad, at, decidedAt }];
   });
+  const cpuEach = ((cpuSeconds(scene.operator.pid) - cpu) * 1_000) / Math.max(1, known.length);
+  const lastDecision = largest(known.map(({ decidedAt }) => decidedAt));
   const lastBad = largest(known.map(({ bad }) => bad));
   mock.fail(apps, false);
-  await endRequests(scene);
+  await endRequests(
+    scene,
+    known.map(({ app }) => app),
+  );
   return {
     firstBadToPatch: known.map(({ bad, at }) => at - bad),
-    lastDecision: largest(decided) - lastBad,
+    firstBadToDecision: known.map(({ bad, decidedAt }) => decidedAt - bad),
+    cpuEach,
+    lastDecision: lastDecision - lastBad,
     lastPatch: largest(known.map(({ at }) => at)) - lastBad,
-    switchToLastDecision: largest(decided) - switchedAt,
+    switchToLastDecision: lastDecision - switchedAt,
     switchToLastPatch: largest(known.map(({ at }) => at)) - switchedAt,
     missing: apps.length - known.length,
   };
 }
 
 /**
- * Ends what a breach has begun, as a person would: nobody plays the Deployment controller, so a rollback would wait for
- * its rollout, and look for it again and again, until its time is over.
+ * Ends what a breach has begun: rolls the patched Deployments out, and lets the requests go before they have proven
+ * that it helped. A request that waits looks at its Deployment again and again.
  */
-export async function endRequests({ world }: Scene): Promise<void> {
+async function endRequests({ world, revisions }: Scene, apps: readonly number[]): Promise<void> {
   const { signal } = new AbortController();
   const list = () => world.client.list(ROLLBACK_REQUESTS, { signal });
+  for (const app of apps) await rollOut(world.client, app, revisions, signal);
   for (const request of (await list()).items) {
     await world.client.delete(ROLLBACK_REQUESTS, objectKey(request), { signal });
   }
-  while ((await list()).items.length > 0) await sleep(LOOK_MS);
+  for (const end = Date.now() + ENDING_MS; (await list()).items.length > 0; await sleep(LOOK_MS)) {
+    if (Date.now() > end) throw new Error("requests of an earlier breach do not end");
+  }
 }
 
 /** From now until each policy was sampled once, ms; Infinity when some were not within the limit. */
@@ -191,4 +213,8 @@ function gapsOf(times: readonly number[]): readonly number[] {
 /** Also of a hundred thousand values, which are too many arguments. */
 function largest(values: readonly number[]): number {
   return values.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY);
+}
+
+function policyOf(request: unknown): string {
+  return (request as RollbackRequest | undefined)?.spec.policyRef?.name ?? "";
 }

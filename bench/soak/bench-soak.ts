@@ -13,6 +13,8 @@ import { operatorMetrics } from "../scale/operator-metrics.ts";
 /** An hour is half a minute. The API server does not run faster: to the operator it is slow by as much. */
 const SPEED = 120;
 const HOUR_MS = 3_600_000 / SPEED;
+/** Of a policy: a minute. */
+const INTERVAL_MS = 60_000 / SPEED;
 const NAMESPACE = "soak";
 const SERVICES = 6;
 /** Hours of which the heap is not looked at: first uses load code. */
@@ -50,7 +52,7 @@ export async function benchSoak(hours: number): Promise<readonly string[]> {
     const { releases, rolledBack, missed, cuts } = life.count;
     const looked = heap.slice(Math.min(WARM_UP_HOURS, heap.length - 2));
     return [
-      `# soak: ${hours} simulated hours at ${SPEED} times the speed, ${SERVICES} services every 15 s, ${releases} releases, ${rolledBack} rolled back, connections cut ${cuts} times`,
+      `# soak: ${hours} simulated hours at ${SPEED} times the speed, ${SERVICES} services every minute, ${releases} releases, ${rolledBack} rolled back, connections cut ${cuts} times`,
       figure("soak_heap_slope", slope(looked), "MiB/h", 1),
       figure("soak_heap_first", looked[0]?.mib ?? Number.NaN, "MiB"),
       figure("soak_heap_last", looked.at(-1)?.mib ?? Number.NaN, "MiB"),
@@ -136,12 +138,21 @@ class Life {
     await this.#shop.release(BAD, name);
     this.count.releases += 1;
     // So that the release is seen healthy first: a breach without a beginning is nobody's fault.
-    await sleep(HOUR_MS / 60);
+    await sleep(3 * INTERVAL_MS);
     this.#mock.fail([app], true);
     const patience = performance.now() + HOUR_MS / 2;
     while (imageOf(await this.#shop.live(name)) === BAD && performance.now() < patience) await sleep(50);
-    if (imageOf(await this.#shop.live(name)) === BAD) this.count.missed += 1;
-    else this.count.rolledBack += 1;
+    if (imageOf(await this.#shop.live(name)) === BAD) {
+      this.count.missed += 1;
+      const { status } = await this.#lab.world.client.get(
+        ROLLBACK_POLICIES,
+        { namespace: NAMESPACE, name },
+        { signal: new AbortController().signal },
+      );
+      progress(`soak: ${name} was not rolled back: ${status?.lastDecision?.reason ?? "nothing was decided"}`);
+    } else {
+      this.count.rolledBack += 1;
+    }
     this.#mock.fail([app], false);
   }
 }
@@ -180,7 +191,7 @@ async function watch({ world }: FireLab, name: string): Promise<void> {
   const spec = {
     target: { kind: "Deployment", name },
     serviceAccountName: "rollback-executor",
-    interval: "15s",
+    interval: "60s",
     bake: "5m",
     signals: [
       {
@@ -194,7 +205,7 @@ async function watch({ world }: FireLab, name: string): Promise<void> {
     matrix: [
       {
         name: "errors",
-        when: { signal: "error-rate", above: "0.10", for: "1m" },
+        when: { signal: "error-rate", above: "0.10", for: "2m" },
         severity: "SEV1",
         action: "Rollback",
       },
