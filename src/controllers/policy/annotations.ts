@@ -1,3 +1,5 @@
+import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import type { Deployment } from "../../kube/well-known.ts";
 import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
 
 export const { freeze: FREEZE, hotfixEta: HOTFIX_ETA } = POLICY_ANNOTATIONS;
@@ -34,4 +36,15 @@ export function annotationProblems(objects: readonly Annotated[]): readonly stri
           `annotation ${HOTFIX_ETA} of ${kind}/${metadata.name} is no time such as 2026-11-22T14:30:00Z, and is ignored`,
         ];
   });
+}
+
+/** The objects that people annotate to hold or to announce something. */
+export function annotated(
+  policy: RollbackPolicy,
+  deployment: Deployment,
+): readonly [RollbackPolicy & { readonly kind: string }, Deployment & { readonly kind: string }] {
+  return [
+    { ...policy, kind: "RollbackPolicy" },
+    { ...deployment, kind: "Deployment" },
+  ];
 }
