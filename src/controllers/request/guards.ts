@@ -44,7 +44,7 @@ export function peopleWarnings(
   const now = ports.clock.now();
   const calendar = parseFreezeWindows(freeze);
   const ledger = ledgerOf(ledgers, target);
-  return warningsForPeople({
+  const warnings = warningsForPeople({
     now,
     policy: { settleMs: parseDuration(settle), cooldownMs: parseDuration(cooldown), maxPerDay },
     severity: request.spec.severity,
@@ -54,6 +54,24 @@ export function peopleWarnings(
     // One that cannot be read is the policy's own problem, and told there.
     openFreezes: calendar.kind === "Parsed" ? calendar.calendar.openAt(now) : [],
   });
+  const held = automatic === undefined ? heldNow(policy) : undefined;
+  return held === undefined ? warnings : [held, ...warnings];
+}
+
+/** A decision is told in the same pass as the breach that it is about, and whole seconds of both are kept. */
+const SAME_BREACH_MS = 60_000;
+
+/** Why the policy does not act on the breach that goes on: another cause than the release, say. Pure. */
+export function heldNow({
+  metadata,
+  status,
+}: Pick<RollbackPolicy, "metadata" | "status">): string | undefined {
+  const breached = status?.conditions?.find(({ type }) => type === "Breached");
+  const decision = status?.lastDecision;
+  if (breached?.status !== "True" || decision?.verdict !== "Held") return undefined;
+  // Of an earlier breach it says nothing.
+  if (Date.parse(decision.at) < Date.parse(breached.lastTransitionTime) - SAME_BREACH_MS) return undefined;
+  return `RollbackPolicy ${metadata.name} holds an automatic rollback: ${decision.reason}`;
 }
 
 /** Policies that watch one of these, the oldest first: it owns the target. */
