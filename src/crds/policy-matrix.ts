@@ -59,6 +59,10 @@ export const MatrixRow = z
           message: "`runAfter` is for the action Propose",
         },
         {
+          rule: "!has(self.runAfter) || duration(self.runAfter) < duration(has(self.expiresAfter) ? self.expiresAfter : '30m')",
+          message: "`runAfter` must be shorter than `expiresAfter` (30m where it is not set)",
+        },
+        {
           rule: "self.action == 'Rollback' || !has(self.hotfixDeadline)",
           message: "`hotfixDeadline` is for the action Rollback",
         },
