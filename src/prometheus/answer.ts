@@ -57,7 +57,13 @@ const Envelope = z.object({
   status: z.literal("success"),
   data: z.object({ resultType: z.string(), result: z.unknown() }),
   warnings: z.array(z.string()).default([]),
+  /** How VictoriaMetrics warns that a part of its storage did not answer. */
+  isPartial: z.boolean().default(false),
 });
+
+function warningsOf({ warnings, isPartial }: z.output<typeof Envelope>): readonly string[] {
+  return isPartial ? [...warnings, "isPartial"] : warnings;
+}
 
 const Failure = z.object({ status: z.literal("error"), errorType: z.string(), error: z.string() });
 
@@ -76,7 +82,8 @@ type Point = { readonly at: number; readonly value: number };
 export function readVector(body: unknown, atMs: number): Read<readonly Element[]> | undefined {
   const envelope = Envelope.safeParse(body);
   if (!envelope.success) return undefined;
-  const { data, warnings } = envelope.data;
+  const { data } = envelope.data;
+  const warnings = warningsOf(envelope.data);
   if (data.resultType === "scalar") {
     const point = readPoint(data.result);
     return point === undefined ? undefined : { value: [{ labels: {}, ...point }], warnings };
@@ -100,7 +107,7 @@ export function readMatrix(body: unknown): Read<readonly Series[]> | undefined {
     const points = item["values"] === undefined ? [] : readPoints(item["values"]);
     return labels === undefined || points === undefined ? undefined : { labels, points };
   });
-  return value === undefined ? undefined : { value, warnings: envelope.data.warnings };
+  return value === undefined ? undefined : { value, warnings: warningsOf(envelope.data) };
 }
 
 // By hand from here on: one answer holds what hundreds of policies asked for.

@@ -170,6 +170,7 @@ describe("a bad answer", () => {
     ["Garbage", 200, success("vector", [[]])],
     ["Garbage", 200, success("vector", {})],
     ["Partial", 200, success("vector", [], { warnings: ["a store did not answer"] })],
+    ["Partial", 200, success("vector", [], { isPartial: true })],
     ["ClockSkew", 200, success("vector", [{ metric: {}, value: [30, "1"] }])],
     ["ClockSkew", 200, success("vector", [{ metric: {}, value: [-30, "1"] }])],
   ])("%s for HTTP %d %j", async (kind, status, body) => {

@@ -4,7 +4,6 @@ import { Batcher, type Deliver } from "./batcher.ts";
 import { classifyForm, needsProof } from "./classify.ts";
 import { divide } from "./divide.ts";
 import { nobody } from "./form.ts";
-import type { Doubt } from "./proofs.ts";
 import { askRange, type Breadth, type Range, type Roles } from "./roles.ts";
 import type { GroupContext } from "./group-context.ts";
 import type { FormQuery, RatioQuery } from "./signal-query.ts";
@@ -114,41 +113,40 @@ export class PastReader {
     deliver: Deliver<FormQuery, PastAnswer>,
     signal: AbortSignal,
   ): Promise<void> {
-    const unproven: RatioQuery[] = [];
+    const unproven: { readonly query: RatioQuery; readonly steps: readonly Step[] }[] = [];
     for (const query of queries) {
-      if (lacksBad(query, pieces, range)) unproven.push(query);
-      else deliver(query, { kind: "Ok", value: samplesOf(query, pieces, range, undefined) });
+      const steps = stepsThrough(query, pieces, range);
+      // "No bad series" has to be read as zero at some step.
+      if (isRatio(query) && steps.some(([, one, two]) => needsProof(query, one, two))) {
+        unproven.push({ query, steps });
+      } else {
+        deliver(query, { kind: "Ok", value: samplesOf(query, steps, undefined) });
+      }
     }
     const { proofs } = this.#context;
-    const doubts = await proofs.doubts(unproven, this.#breadth.terms, range.end, signal);
-    for (const query of unproven) {
-      const doubt: Doubt | undefined = doubts.get(query);
+    const asked = unproven.map(({ query }) => query);
+    const doubts = await proofs.doubts(asked, this.#breadth.terms, range.end, signal);
+    for (const { query, steps } of unproven) {
+      const doubt = doubts.get(query);
       deliver(
         query,
-        doubt?.kind === "Failed"
-          ? doubt
-          : { kind: "Ok", value: samplesOf(query, pieces, range, doubt?.detail) },
+        doubt?.kind === "Failed" ? doubt : { kind: "Ok", value: samplesOf(query, steps, doubt?.detail) },
       );
     }
   }
 }
 
-/** Whether "no bad series" has to be read as zero at some step. */
-function lacksBad(query: FormQuery, pieces: readonly Roles<Series>[], range: Range): query is RatioQuery {
-  return (
-    query.kind === "ratio" &&
-    stepsThrough(query, pieces, range).some(([, one, two]) => needsProof(query, one, two))
-  );
+function isRatio(query: FormQuery): query is RatioQuery {
+  return query.kind === "ratio";
 }
 
 function samplesOf(
   query: FormQuery,
-  pieces: readonly Roles<Series>[],
-  range: Range,
+  steps: readonly Step[],
   unproven: string | undefined,
 ): ReadonlyMap<string, readonly TimedSample[]> {
   const parts = new Map<string, TimedSample[]>();
-  for (const [at, first, second] of stepsThrough(query, pieces, range)) {
+  for (const [at, first, second] of steps) {
     addReading(parts, at, classifyForm(query, first, second, unproven));
   }
   return parts;
@@ -156,12 +154,17 @@ function samplesOf(
 
 /** Files a reading of one instant under its parts. */
 export function addReading(parts: Map<string, TimedSample[]>, at: number, reading: Reading): void {
-  const samples = reading.kind === "Split" ? reading.parts : new Map([[WHOLE, reading]]);
-  for (const [part, sample] of samples) {
-    const known = parts.get(part);
-    if (known === undefined) parts.set(part, [{ at, sample }]);
-    else known.push({ at, sample });
+  if (reading.kind !== "Split") {
+    addSample(parts, WHOLE, { at, sample: reading });
+    return;
   }
+  for (const [part, sample] of reading.parts) addSample(parts, part, { at, sample });
+}
+
+function addSample(parts: Map<string, TimedSample[]>, part: string, sample: TimedSample): void {
+  const known = parts.get(part);
+  if (known === undefined) parts.set(part, [sample]);
+  else known.push(sample);
 }
 
 type Step = readonly [at: number, first: readonly Element[], second: readonly Element[]];
@@ -175,29 +178,40 @@ function stepsThrough(query: FormQuery, pieces: readonly Roles<Series>[], range:
   );
 }
 
-/** What two range answers hold at each step. */
+/** What two range answers hold at each step; their points lie on the steps, in order. */
 export function alongSteps(
   first: readonly Series[],
   second: readonly Series[],
   { start, end, step }: Range,
 ): readonly Step[] {
-  const ones = byInstant(first);
-  const twos = byInstant(second);
+  const [ones, twos] = [new Cursors(first), new Cursors(second)];
   const steps: Step[] = [];
-  for (let at = start; at <= end; at += step) steps.push([at, ones.get(at) ?? [], twos.get(at) ?? []]);
+  for (let at = start; at <= end; at += step) steps.push([at, ones.elementsAt(at), twos.elementsAt(at)]);
   return steps;
 }
 
-function byInstant(series: readonly Series[]): ReadonlyMap<number, readonly Element[]> {
-  const instants = new Map<number, Element[]>();
-  for (const { labels, points } of series) {
-    for (const { at, value } of points) {
-      const known = instants.get(at);
-      if (known === undefined) instants.set(at, [{ labels, at, value }]);
-      else known.push({ labels, at, value });
-    }
+/** Walks along several series at once. */
+class Cursors {
+  readonly #series: readonly Series[];
+  readonly #next: number[];
+
+  constructor(series: readonly Series[]) {
+    this.#series = series;
+    this.#next = series.map(() => 0);
   }
-  return instants;
+
+  /** To be asked for later and later instants. */
+  elementsAt(at: number): readonly Element[] {
+    const elements: Element[] = [];
+    for (const [index, { labels, points }] of this.#series.entries()) {
+      let next = this.#next[index] ?? 0;
+      let point = points[next];
+      while (point !== undefined && point.at < at) point = points[(next += 1)];
+      this.#next[index] = next;
+      if (point?.at === at) elements.push({ labels, at, value: point.value });
+    }
+    return elements;
+  }
 }
 
 /** A range in pieces that the server allows, without a seam. */

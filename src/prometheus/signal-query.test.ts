@@ -40,6 +40,15 @@ describe("ratio", () => {
     });
   });
 
+  it("adds no label that the selector has itself, with the same value", () => {
+    const own = { ...ratio, total: 'requests_total{app="api"}' };
+    const built = build({ ratio: own, match }, SERVER);
+    expect(built.kind === "Parsed" && built.value).toMatchObject({
+      bad: 'sum by (app) (rate(requests_total{status=~"5..",app="api"}[1m]))',
+      total: 'sum by (app) (rate(requests_total{app="api"}[1m]))',
+    });
+  });
+
   it("works without match and without a forced label", () => {
     const built = build({ ratio }, SERVER);
     expect(built.kind === "Parsed" && built.value).toMatchObject({

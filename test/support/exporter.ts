@@ -7,6 +7,8 @@ export interface ExportedService {
   traffic(perSecond: number, failing: number): void;
   /** Share of the requests, from now on, that take 2 s; the others take 50 ms. */
   slow(share: number): void;
+  /** Requests per second to one route from now on, and the share of them that fails: counters of their own. */
+  route(name: string, perSecond: number, failing: number): void;
   /** Age of the oldest message of a queue, seconds; undefined takes the series away. */
   queue(seconds: number | undefined): void;
   /** As if its pods were started anew: every counter begins at 0 again. */
@@ -59,6 +61,7 @@ interface GrowingService extends ExportedService {
 function growingService(): GrowingService {
   const count = { ok: 0, bad: 0, quick: 0, slow: 0 };
   let rate = { perSecond: 0, failing: 0, slow: 0 };
+  const routes = new Map<string, { ok: number; bad: number; perSecond: number; failing: number }>();
   let queueSeconds: number | undefined;
   let last = performance.now();
   let isSilent = false;
@@ -69,6 +72,10 @@ function growingService(): GrowingService {
     count.ok += requests * (1 - rate.failing);
     count.slow += requests * rate.slow;
     count.quick += requests * (1 - rate.slow);
+    for (const route of routes.values()) {
+      route.bad += ((now - last) / 1_000) * route.perSecond * route.failing;
+      route.ok += ((now - last) / 1_000) * route.perSecond * (1 - route.failing);
+    }
     last = now;
   };
   return {
@@ -79,6 +86,10 @@ function growingService(): GrowingService {
     slow(share) {
       grow();
       rate = { ...rate, slow: share };
+    },
+    route(name, perSecond, failing) {
+      grow();
+      routes.set(name, { ...(routes.get(name) ?? { ok: 0, bad: 0 }), perSecond, failing });
     },
     restart() {
       grow();
@@ -101,6 +112,11 @@ function growingService(): GrowingService {
         `http_request_duration_seconds_bucket{le="+Inf"} ${quick + slow}`,
         `http_request_duration_seconds_sum ${quick * 0.05 + slow * 2}`,
         `http_request_duration_seconds_count ${quick + slow}`,
+        ...(routes.size === 0 ? [] : ["# TYPE endpoint_requests_total counter"]),
+        ...[...routes].flatMap(([route, counted]) => [
+          `endpoint_requests_total{route="${route}",status="200"} ${counted.ok}`,
+          `endpoint_requests_total{route="${route}",status="500"} ${counted.bad}`,
+        ]),
         ...(queueSeconds === undefined
           ? []
           : ["# TYPE queue_oldest_seconds gauge", `queue_oldest_seconds ${queueSeconds}`]),

@@ -28,6 +28,8 @@ export interface PolicyLabOptions {
   readonly servers?: Readonly<Record<string, PartialSpec>>;
   /** What Prometheus knows from the beginning, as OpenMetrics text. */
   readonly history?: string;
+  /** Alerting rules of the real Prometheus, evaluated every second. */
+  readonly rules?: readonly PartialSpec[];
   /** More of the operator's configuration; without `leaderElection` one fast enough for tests. */
   readonly config?: PartialSpec;
   /** Given: the operators reach the API server there instead. */
@@ -120,6 +122,11 @@ export async function startPolicyLab(options: PolicyLabOptions): Promise<PolicyL
     await writeFile(join(dir, "history.om"), options.history);
     await promtool(["tsdb", "create-blocks-from", "openmetrics", "history.om", "data"], dir);
   }
+  const { rules = [] } = options;
+  await writeFile(
+    join(dir, RULES_FILE),
+    JSON.stringify({ groups: rules.length === 0 ? [] : [{ name: "alerts", interval: "1s", rules }] }),
+  );
   const prometheus = await startPrometheus({
     dir,
     listen: "127.0.0.1:0",
@@ -196,9 +203,12 @@ function blockOf(json: string): string {
     .join("");
 }
 
+const RULES_FILE = "rules.yml";
+
 function scrapeConfig(exporter: Exporter, namespaces: readonly string[]): string {
   return JSON.stringify({
-    global: { scrape_interval: "1s", scrape_timeout: "1s" },
+    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    rule_files: [RULES_FILE],
     scrape_configs: [
       {
         job_name: "web",
