@@ -9,7 +9,8 @@ import type { Range } from "./roles.ts";
 import type { FormQuery, SignalQuery } from "./signal-query.ts";
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 /** How far from the same time of day a daily job may begin. */
 const AROUND_MS = 10 * MINUTE_MS;
 /** Of so long a healthy stretch one sample is kept. */
@@ -58,7 +59,10 @@ export function readPast(
   );
 }
 
-/** Every breach, where it begins and ends, and of the healthy samples of some minutes the one with most traffic. */
+/**
+ * All of the last hour before the onset; of the time before it every breach, where it begins and ends, and of the healthy
+ * samples of some minutes the one with most traffic.
+ */
 function telling(
   samples: readonly PastSample[],
   { onset, release: { startedAt = onset } }: EvidenceQuestion,
@@ -75,15 +79,26 @@ function telling(
   const kept = new Set(busiest.values());
   return samples.filter(
     (sample, i) =>
-      isBreach(i) || (sample.verdict === "Ok" && (kept.has(sample) || isBreach(i - 1) || isBreach(i + 1))),
+      isBreach(i) ||
+      (sample.at >= onset - HOUR_MS && sample.verdict !== "None") ||
+      (sample.verdict === "Ok" && (kept.has(sample) || isBreach(i - 1) || isBreach(i + 1))),
   );
 }
 
 function pastSample(row: Row, at: number, sample: Sample): PastSample {
   const verdict = verdictOf(row, sample);
   if (sample.kind !== "Value") return { at, verdict };
-  const level = row.comparison === "above" ? sample.value : 1 / Math.max(sample.value, Number.MIN_VALUE);
-  return { at, verdict, level, ...(sample.requests === undefined ? {} : { requests: sample.requests }) };
+  return {
+    at,
+    verdict,
+    level: levelOf(row, sample.value),
+    ...(sample.requests === undefined ? {} : { requests: sample.requests }),
+  };
+}
+
+/** The higher, the worse. */
+export function levelOf({ comparison }: Pick<Row, "comparison">, value: number): number {
+  return comparison === "above" ? value : 1 / Math.max(value, Number.MIN_VALUE);
 }
 
 function formSamples(query: FormQuery, series: readonly Series[]): (at: number) => Sample {

@@ -274,7 +274,7 @@ describe("EvidenceReader", () => {
       never,
     );
     const samples = past?.samples ?? [];
-    expect(samples.length).toBeLessThan(300);
+    expect(samples.length).toBeLessThan(360);
     expect(samples.map(({ requests }) => requests)).toContain(1_800);
     const first = samples.findIndex(({ verdict }) => verdict === "Breach");
     expect(samples.slice(first - 1, first + 3).map(({ verdict }) => verdict)).toEqual([

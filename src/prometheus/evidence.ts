@@ -2,7 +2,7 @@ import { NO_EVIDENCE, type Evidence, type EvidenceQuestion } from "../decision/a
 import type { Answer, Series } from "./answer.ts";
 import type { PrometheusApi } from "./client.ts";
 import { labelsOfPart } from "./evidence-part.ts";
-import { pastRange, pastText, readPast, weekRange } from "./evidence-past.ts";
+import { levelOf, pastRange, pastText, readPast, weekRange } from "./evidence-past.ts";
 import { boundsQuery, fineBound, planPods, readPods, type FineBound } from "./evidence-pods.ts";
 import type { Limits } from "./evidence-query.ts";
 import { planScope, readScope } from "./evidence-scope.ts";
@@ -57,6 +57,7 @@ export class EvidenceReader {
           ? undefined
           : {
               forMs: question.row.forMs,
+              limit: levelOf(question.row, question.row.threshold),
               stepMs: pastRange(question).step,
               samples,
               // Many servers do not go back so far, and some call that an error.

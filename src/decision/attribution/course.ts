@@ -31,7 +31,8 @@ export function loadExplains(load: readonly Interval[], { badSince, healthyMs }:
 }
 
 /** Undefined when it is not bad now. `limit`: half of it is bad already. */
-export function courseOf(intervals: readonly Interval[], limit: number): Course | undefined {
+export function courseOf(seen: readonly Interval[], limit: number): Course | undefined {
+  const intervals = seen.map((interval, i) => withNeighbours(interval, seen[i - 1], seen[i + 1]));
   const isBad = (interval: Interval): boolean => shareOf(interval) > limit / 2;
   const lastGood = intervals.findLastIndex((interval) => !isBad(interval));
   const first = intervals[lastGood + 1];
@@ -46,6 +47,17 @@ export function courseOf(intervals: readonly Interval[], limit: number): Course 
     healthyMs: sumOf(well).total < ENOUGH_REQUESTS ? 0 : lengthOf(well),
     riseMs: from === undefined || to === undefined ? undefined : to.at - from.at,
   };
+}
+
+/** A handful of requests are told by what was before and after them as well. */
+function withNeighbours(
+  interval: Interval,
+  before: Interval | undefined,
+  after: Interval | undefined,
+): Interval {
+  if (interval.total >= ENOUGH_REQUESTS) return interval;
+  const around = [before, interval, after].filter((each) => each !== undefined);
+  return { at: interval.at, ...sumOf(around) };
 }
 
 /** The stretch without a bad interval that ends at `last`. */

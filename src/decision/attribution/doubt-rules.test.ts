@@ -9,6 +9,7 @@ import {
   ONSET,
   pastEvidence,
   podEvidence,
+  RELEASE,
   START,
   verdictWith,
 } from "./testing/case.ts";
@@ -59,10 +60,10 @@ describe("what was there before", () => {
     [
       "again and again, but not nearly as bad",
       {
-        past: pastEvidence((at) => ({
-          verdict: at >= ONSET || (at < START && at % HOUR < 10 * MINUTE) ? "Breach" : "Ok",
-          level: at >= ONSET ? 0.6 : 0.12,
-        })),
+        past: pastEvidence((at) => {
+          if (at >= ONSET) return { level: 0.6 };
+          return at < START && at % HOUR < 10 * MINUTE ? { verdict: "Breach", level: 0.12 } : {};
+        }),
       },
       "Likely",
       "after",
@@ -83,6 +84,22 @@ describe("what was there before", () => {
     ],
   ])("%s", (_, evidence, verdict, words) => {
     const found = verdictWith(evidence);
+    expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
+  });
+
+  it.each([
+    [0.08, 10, "Unknown", "it has come and gone around the threshold since 13:54"],
+    [0.08, 3, "Likely", "likely caused by revision 7"],
+    [0.03, 10, "Likely", "likely caused by revision 7"],
+  ])("levels of %d between breaches of %d minutes", (between, minutes, verdict, words) => {
+    const change = { onset: ONSET, release: { ...RELEASE, startedAt: START - 20 * MINUTE } };
+    const past = pastEvidence((at) => {
+      if (at >= ONSET) return {};
+      const isFirst = at <= ONSET - minutes * MINUTE && at > ONSET - (minutes + 1) * MINUTE;
+      if (isFirst) return { verdict: "Breach" as const, level: 0.12 };
+      return at > ONSET - minutes * MINUTE ? { level: between } : {};
+    });
+    const found = verdictWith({ past }, change);
     expect([found.verdict, found.reason]).toEqual([verdict, expect.stringContaining(words)]);
   });
 

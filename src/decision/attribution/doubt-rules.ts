@@ -1,4 +1,5 @@
 import { clockTime, formatSpan } from "../sentence.ts";
+import { hoveringSince } from "./hovering.ts";
 import { MANY, recurrence } from "./recurrence.ts";
 import { breachTogether } from "./scope.ts";
 import { WELL_MS } from "./sudden.ts";
@@ -41,6 +42,15 @@ export function othersBreachTogether({ evidence: { scope }, onset, course }: Tri
   return {
     verdict: "Unknown",
     finding: `${who} began to breach at the same time (${names.join("; ")}${more}): looks like a shared dependency`,
+  };
+}
+
+export function itHoversAroundTheThreshold({ evidence: { past }, onset, now }: Trial): Ruling | undefined {
+  const since = past === undefined ? undefined : hoveringSince(past, onset);
+  if (since === undefined) return undefined;
+  return {
+    verdict: "Unknown",
+    finding: `it has come and gone around the threshold since ${clockTime(since, now)}: that is when it began`,
   };
 }
 

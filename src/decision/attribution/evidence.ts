@@ -74,6 +74,8 @@ export interface Counts {
 /** The same signal and row earlier: about a day until now, and around the same time a week ago. */
 export interface PastEvidence {
   readonly forMs: number;
+  /** The level above which the row breaches. */
+  readonly limit: number;
   /** Distance of two samples. */
   readonly stepMs: number;
   /** Oldest first, until now. */

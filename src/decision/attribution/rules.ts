@@ -1,5 +1,10 @@
 import type { Candidate } from "./candidates.ts";
-import { itWasThereBefore, othersBreachTogether, trafficIsFarAboveOrdinary } from "./doubt-rules.ts";
+import {
+  itHoversAroundTheThreshold,
+  itWasThereBefore,
+  othersBreachTogether,
+  trafficIsFarAboveOrdinary,
+} from "./doubt-rules.ts";
 import { oldPodsAreIllAsWell, onlyNewPodsAreIll } from "./ill-rules.ts";
 import {
   fewPodsCarryIt,
@@ -35,6 +40,7 @@ const RULES: readonly Rule[] = [
   itWasThereBefore,
   othersBreachTogether,
   trafficIsFarAboveOrdinary,
+  itHoversAroundTheThreshold,
   loadWasCarriedBefore,
   itBrokeAtOneMoment,
 ];

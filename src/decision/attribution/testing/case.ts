@@ -75,7 +75,7 @@ export function pastEvidence(
       ...at(time),
     });
   }
-  return { forMs: 2 * MINUTE, stepMs: MINUTE, samples, lastWeek: [], ...change };
+  return { forMs: 2 * MINUTE, limit: 0.1, stepMs: MINUTE, samples, lastWeek: [], ...change };
 }
 
 export const BAD = (): number => 0.23;
