@@ -11,6 +11,8 @@ export interface App {
   readonly failing: Share;
   /** Of the durations, a log-normal distribution; absent where the service has no histogram. */
   readonly latency: ((request: Request) => { readonly median: number; readonly sigma: number }) | undefined;
+  /** False: its metrics name addresses, not pods. */
+  readonly namesPods: boolean;
   /** Whether a scrape of the pod at that second is stored. */
   readonly isScraped: (pod: Pod, t: number) => boolean;
   /** The first second that its metrics are known for. */
@@ -23,6 +25,7 @@ export interface App {
 export interface Pod {
   readonly name: string;
   readonly hash: string;
+  readonly address: string;
   /** Position among the replicas: old and new pod of a rolling update share it. */
   readonly index: number;
   /** Scraped from here on. */

@@ -59,7 +59,8 @@ class PodScrapes {
     this.#random = random;
     this.#phase = Math.floor(random.between(0, SCRAPE_SECONDS) * 1000) / 1000;
     this.#weight = random.between(0.93, 1.07);
-    const labels = `namespace="${app.namespace}",app="${app.name}",pod="${pod.name}"`;
+    const identity = app.namesPods ? `pod="${pod.name}"` : `instance="${pod.address}:8080"`;
+    const labels = `namespace="${app.namespace}",app="${app.name}",${identity}`;
     this.#requests = app.routes.map(({ path }) => {
       const counter = (status: string) =>
         newCounter(`http_requests_total{${labels},route="${path}",status="${status}"}`);

@@ -1,5 +1,5 @@
 import { anyOf, type App, type Pod, type Request, type Route, type Share } from "./app.ts";
-import type { Random } from "./random.ts";
+import { randomOf, type Random } from "./random.ts";
 import { SCRAPE_SECONDS } from "./simulate.ts";
 
 /** Seconds of the block that every incident lies in; its origin is the block's first second. */
@@ -30,6 +30,8 @@ export interface StageOptions {
   /** Seconds from the creation of a pod to the moment it serves, of rolling updates. */
   readonly bootSeconds?: number;
   readonly baseline?: number;
+  /** Its metrics have no label that names the pod. */
+  readonly hidesPods?: boolean;
 }
 
 /** A service with neighbours in a namespace of its own, to which an incident is about to happen. */
@@ -103,9 +105,36 @@ export class Stage {
       this.pods.push({ ...this.#pod(hash, index), from: at, ready });
       at = ready;
     }
-    const revision = this.live.revision + 1;
-    this.releases.push({ revision, hash, startedAt, completedAt: at, isKnownGood: false });
-    return this.live;
+    return this.#announce(hash, startedAt, at);
+  }
+
+  /** Strategy Recreate: all old pods go, then the new ones come. */
+  recreate(startedAt: number): StagedRelease {
+    const { random } = this;
+    const hash = podTemplateHash(random);
+    const gone = startedAt + random.between(1, 5);
+    let completedAt = gone;
+    for (let index = 0; index < this.replicas; index += 1) {
+      const ready = gone + random.between(8, 30);
+      this.#end(index, gone);
+      this.pods.push({ ...this.#pod(hash, index), from: gone, ready });
+      completedAt = Math.max(completedAt, ready);
+    }
+    return this.#announce(hash, startedAt, completedAt);
+  }
+
+  /** More pods of the live release. */
+  scaleUp(at: number, more: number): void {
+    const { random, replicas } = this;
+    for (let index = replicas; index < replicas + more; index += 1) {
+      this.pods.push({ ...this.#pod(this.live.hash, index), from: at, ready: at + random.between(8, 40) });
+    }
+  }
+
+  /** Share of the pods that serve at a moment and are of a release. */
+  shareOf(hash: string, t: number): number {
+    const serving = this.pods.filter(({ ready, to }) => t >= ready && t < to);
+    return serving.length === 0 ? 0 : serving.filter((pod) => pod.hash === hash).length / serving.length;
   }
 
   /** Other services of the namespace. Give `failing` what fails in them, too. */
@@ -126,6 +155,7 @@ export class Stage {
       traffic: (t) => this.rps(t),
       failing: anyOf(this.failing),
       latency: this.profile === "latency" ? (request) => this.#latency(request) : undefined,
+      namesPods: this.#options.hidesPods !== true,
       isScraped: (pod, t) => !this.isDark(t) && this.scraped.every((stored) => stored(pod, t)),
       since: this.since,
       badStatus: random.pick(["500", "503"]),
@@ -180,9 +210,15 @@ export class Stage {
     for (let index = 0; index < this.replicas; index += 1) this.pods.push(this.#pod(hash, index));
   }
 
+  #announce(hash: string, startedAt: number, completedAt: number): StagedRelease {
+    const revision = this.live.revision + 1;
+    this.releases.push({ revision, hash, startedAt, completedAt, isKnownGood: false });
+    return this.live;
+  }
+
   #pod(hash: string, index: number): Pod {
     const name = `${this.name}-${hash}-${this.random.word(5)}`;
-    return { name, hash, index, from: -Infinity, ready: -Infinity, to: Infinity, restarts: [] };
+    return immortal(name, hash, index);
   }
 
   /** Ends the pods that serve at a position; one that is still starting is given up. */
@@ -216,15 +252,9 @@ function neighbour(stage: Stage, failing: readonly Share[]): Neighbour {
   const { random, namespace, origin } = stage;
   const name = `${random.pick(["billing", "auth", "cart", "mail", "quota", "events"])}-${random.word(4)}`;
   const hash = podTemplateHash(random);
-  const pods: Pod[] = Array.from({ length: 2 }, (_, index) => ({
-    name: `${name}-${hash}-${random.word(5)}`,
-    hash,
-    index,
-    from: -Infinity,
-    ready: -Infinity,
-    to: Infinity,
-    restarts: [],
-  }));
+  const pods: Pod[] = Array.from({ length: 2 }, (_, index) =>
+    immortal(`${name}-${hash}-${random.word(5)}`, hash, index),
+  );
   const baseline = random.pick([0, 0, random.magnitude(0.001, 0.01)]);
   const factors = [steady(random.magnitude(5, 40)), daily(random, origin), restless(random, 0)];
   const app: App = {
@@ -235,12 +265,25 @@ function neighbour(stage: Stage, failing: readonly Share[]): Neighbour {
     traffic: (t) => factors.reduce((product, factor) => product * factor(t), 1),
     failing: anyOf([() => baseline, ...failing]),
     latency: undefined,
+    namesPods: true,
     isScraped: (_, t) => !stage.isDark(t),
     since: 0,
     badStatus: "500",
     notFound: 0,
   };
   return { app, pods };
+}
+
+/** A pod that was always there and stays. */
+function immortal(name: string, hash: string, index: number): Pod {
+  const address = addressOf(name);
+  return { name, hash, address, index, from: -Infinity, ready: -Infinity, to: Infinity, restarts: [] };
+}
+
+/** Drawn from the name, so that no pod costs a random number more than before. */
+function addressOf(name: string): string {
+  const random = randomOf(name);
+  return `10.${random.integer(0, 255)}.${random.integer(0, 255)}.${random.integer(1, 254)}`;
 }
 
 /** As the Deployment controller writes them: up to ten characters. */

@@ -6,6 +6,7 @@ import type { Answer } from "./label.ts";
 const NEVER: Readonly<Record<string, readonly string[]>> = {
   missing_data: ["scrape-gap", "exporter-gone"],
   dependency_outage: [
+    "outage-without-pod-names",
     "dependency-outage",
     "dependency-outage-after-release",
     "dependency-outage-30s-after-release",
@@ -91,7 +92,7 @@ export function wilson(a: number, b: number): readonly [low: number, high: numbe
 
 function table(outcomes: readonly Outcome[]): readonly string[] {
   const classes = [...Map.groupBy(outcomes, ({ incident }) => incident.className)];
-  const header = row(["class", "incidents", "acceptable", "false", ...ANSWERS, "plain rule"]);
+  const header = row(["class", "incidents", "acceptable", "false", ...ANSWERS, "  plain rule"]);
   return [
     header,
     ...classes.map(([name, list]) =>
@@ -101,7 +102,7 @@ function table(outcomes: readonly Outcome[]): readonly string[] {
         String(list.filter(({ incident, answer }) => incident.label.acceptable.includes(answer)).length),
         String(list.filter(({ isFalseRollback }) => isFalseRollback).length),
         ...ANSWERS.map((each) => String(list.filter(({ answer }) => answer === each).length)),
-        plainText(list),
+        `  ${plainText(list)}`,
       ]),
     ),
   ];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import type { Evidence, EvidenceQuestion } from "../decision/attribution/evidence.ts";
 import type { Row } from "../decision/row.ts";
 import type { Reading } from "../decision/sample.ts";
 import { backtest } from "./backtest.ts";
@@ -50,6 +51,28 @@ function told({ decisions }: BacktestReport) {
     ...(to === undefined ? {} : { to }),
     ...(holdReason === undefined ? {} : { holdReason }),
   }));
+}
+
+/** New pods fail everything, old ones nothing, in the same intervals. */
+function sideBySide({ onset, at, release: live, otherHashes }: EvidenceQuestion): Evidence {
+  const pod = (hash: string, index: number, bad: number) => ({
+    pod: `web-${hash}-${index}`,
+    hash,
+    intervals: [0, 1, 2, 3, 4, 5].map((step) => ({ at: onset + step * STEP, bad: 200 * bad, total: 200 })),
+  });
+  return {
+    pods: {
+      limit: 0.05,
+      breachFrom: onset,
+      begunUntil: at,
+      until: at,
+      stepMs: STEP,
+      pods: [0, 1, 2].flatMap((index) => [
+        pod(live.podTemplateHash, index, 1),
+        ...otherHashes.map((hash) => pod(hash, index, 0)),
+      ]),
+    },
+  };
 }
 
 /** Eleven minutes of health bake revision 7; then revision 8 comes and breaks. */
@@ -165,6 +188,27 @@ describe("backtest", () => {
       { tick: 50, action: "Propose", revision: 8, to: 7 },
       { tick: 60, action: "Rollback", revision: 8, to: 7 },
     ]);
+  });
+
+  it("a proposal runs when its time comes, where the release is the proven cause", async () => {
+    const readings = [...BAKED, OK, ...times(20, value(0.07))];
+    const rows = [{ ...PROPOSE, runAfterMs: 2 * 60_000 }];
+    const asked = await run(readings, [SEVEN, EIGHT], { rows });
+    // Time alone makes it likely, not proven.
+    expect(told(asked)).toEqual([{ tick: 50, action: "Propose", revision: 8, to: 7 }]);
+    const proven = await run(readings, [SEVEN, EIGHT], { rows, evidence: sideBySide });
+    expect(told(proven)).toEqual([
+      { tick: 50, action: "Propose", revision: 8, to: 7 },
+      { tick: 58, action: "Rollback", revision: 8, to: 7 },
+    ]);
+    expect(proven.decisions[1]?.reason).toContain("proposed 2m before, and nobody denied it");
+  });
+
+  it("each release is asked about anew", async () => {
+    const readings = [...BAKED, OK, ...times(20, value(0.07))];
+    const nine = release(9, 46);
+    const report = await run(readings, [SEVEN, release(8, 45), nine], { rows: [PROPOSE] });
+    expect(told(report).map(({ revision }) => revision)).toEqual([9]);
   });
 
   it("missing data fires nothing and bakes nothing", async () => {

@@ -4,8 +4,7 @@ import type { Release } from "../decision/release.ts";
 import type { PastRelease } from "./past-release.ts";
 
 /**
- * What the target's RollbackLedger would have held at an instant of the replay. Nobody answers a proposal in a replay:
- * it expires.
+ * What the target's RollbackLedger would have held at an instant of the replay. Nobody answers a proposal in a replay.
  */
 export class PastLedger {
   readonly #releases: readonly PastRelease[];

@@ -1,9 +1,11 @@
 import type { CompiledPolicy } from "../controllers/policy/compile.ts";
-import type { Evidence } from "../decision/attribution/evidence.ts";
 import { decide, isActing, unproven, type ActingDecision, type Decision } from "../decision/decide.ts";
+import type { AutomaticRequest } from "../decision/guards/guard.ts";
 import { bake, startBaking, type Baking } from "../decision/known-good.ts";
 import { evaluateRows, stateKey, statesOf, type RowEvaluation, type RowStates } from "../decision/matrix.ts";
 import type { Reading } from "../decision/sample.ts";
+import { formatSpan } from "../decision/sentence.ts";
+import { PastEvidence } from "./past-evidence.ts";
 import { PastLedger } from "./past-ledger.ts";
 import type { PastRelease } from "./past-release.ts";
 import type { PastDecision } from "./report.ts";
@@ -22,10 +24,6 @@ export interface ReplaySetting {
   readonly onTick?: OnTick | undefined;
 }
 
-/** As long as production lets evidence speak, see controllers/policy/evidence.ts. */
-const HOLDS_INTERVALS = 4;
-const HOLDS_MS = 60_000;
-
 /**
  * A policy's evaluation in the past: the decisions of production, made of the same parts. Reality goes on as it was: of
  * a release that would have been rolled back, nothing more is decided.
@@ -38,9 +36,10 @@ export class Replay {
   readonly #knownGood: number[] = [];
   #windows: RowStates = new Map();
   #baking: Baking | undefined;
-  #evidence: ReadonlyMap<string, GatheredEvidence> = new Map();
+  readonly #evidence: PastEvidence;
   /** Releases that are gone, with all that breached since they began. */
   readonly #gone: PastRelease[] = [];
+  readonly #waiting: WaitingProposal[] = [];
   /** By plan, the newest decision as it was told: the same again is no news. */
   #told = new Map<string, string>();
   #firing: ReadonlySet<string> = new Set();
@@ -48,6 +47,7 @@ export class Replay {
   constructor(setting: ReplaySetting) {
     this.#setting = setting;
     this.#ledger = new PastLedger(setting.releases);
+    this.#evidence = new PastEvidence(setting.compiled);
   }
 
   get decisions(): readonly PastDecision[] {
@@ -70,12 +70,13 @@ export class Replay {
     this.#windows = statesOf(evaluations);
     this.#noteRecoveries(evaluations, at);
     const live = this.#ledger.liveAt(at);
-    const isGone = live !== undefined && this.#gone.includes(live);
-    if (live !== undefined && !isGone) this.#bake(live, evaluations, at);
+    const isGone = () => live !== undefined && this.#gone.includes(live);
+    if (live !== undefined && !isGone()) this.#bake(live, evaluations, at);
     if (at < start) return;
+    this.#runWaiting(live, at);
     this.#counts.add(readings, evaluations);
     this.#setting.onTick?.(at, evaluations);
-    if (!isGone) await this.#decide(live, this.#ofThisStory(evaluations), at, signal);
+    if (!isGone()) await this.#decide(live, this.#ofThisStory(evaluations), at, signal);
   }
 
   async #decide(
@@ -105,10 +106,10 @@ export class Replay {
   ): Promise<readonly Decision[]> {
     for (;;) {
       const decisions = this.#decideOn(live, evaluations, at);
-      const open = unproven(decisions, this.#currentEvidence(live, evaluations, at));
+      const open = unproven(decisions, this.#evidence.of(evaluations, live, at));
       // What is gathered is current at this tick, so that each round leaves less to be proven.
       if (open.length === 0 || live === undefined) return decisions;
-      await this.#gather(live, open, at, signal);
+      await this.#evidence.gather(open, live, this.#ledger.otherHashes(live), at, signal);
     }
   }
 
@@ -123,7 +124,7 @@ export class Replay {
       target,
       plans: compiled.plans,
       evaluations,
-      evidence: this.#currentEvidence(live, evaluations, now),
+      evidence: this.#evidence.of(evaluations, live, now),
       killSwitch: "Off",
       policy: {
         ...compiled.view,
@@ -149,54 +150,17 @@ export class Replay {
     });
   }
 
-  #currentEvidence(
-    live: PastRelease | undefined,
-    evaluations: readonly RowEvaluation[],
-    now: number,
-  ): ReadonlyMap<string, Evidence> {
-    const holdsMs = Math.max(HOLDS_MS, HOLDS_INTERVALS * this.#setting.compiled.view.intervalMs);
-    const current = evaluations.flatMap(({ row, part, window }) => {
-      const key = stateKey(row.name, part);
-      const known = this.#evidence.get(key);
-      return known !== undefined &&
-        known.subject === subjectOf(live, window.onset) &&
-        now - known.at < holdsMs
-        ? [[key, known.evidence] as const]
-        : [];
-    });
-    return new Map(current);
-  }
-
-  async #gather(
-    live: PastRelease,
-    decisions: readonly ActingDecision[],
-    at: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { signals, podLabel } = this.#setting.compiled;
-    const otherHashes = this.#ledger.otherHashes(live);
-    const gathered = await Promise.all(
-      decisions.map(async ({ row, part, onset, release }) => {
-        const source = signals.find(({ name }) => name === row.signal)?.source;
-        const question = { at, onset, row, part, release, otherHashes, podLabel };
-        const evidence = (await source?.evidence?.(question, signal)) ?? {};
-        return [stateKey(row.name, part), { subject: subjectOf(live, onset), at, evidence }] as const;
-      }),
-    );
-    this.#evidence = new Map([...this.#evidence, ...gathered]);
-  }
-
   #record(decision: Decision, live: PastRelease | undefined, at: number): void {
     const holdReason = decision.kind === "Hold" ? decision.reason : undefined;
     // Of what waits for an answer already there is nothing to tell.
     if (holdReason === "TargetBusy") return;
-    const news = [decision.row.name, decision.kind, holdReason].join("/");
+    const request = isActing(decision) ? decision.requestName : undefined;
+    const news = [decision.row.name, decision.kind, holdReason, request].join("/");
     if (this.#told.get(decision.plan) === news) return;
     this.#told.set(decision.plan, news);
     const { plan, row, part, value, onset, attribution } = decision;
     const target = live === undefined ? undefined : this.#ledger.rollbackTarget(live);
-    if (live !== undefined && isActing(decision)) this.#act(decision, live, at);
-    this.#decisions.push({
+    const past: PastDecision = {
       at,
       action: decision.kind === "Hold" ? "Held" : decision.kind,
       plan,
@@ -211,14 +175,37 @@ export class Replay {
       release: live,
       to: isActing(decision) ? target?.revision : undefined,
       recoveredAt: undefined,
-    });
+    };
+    this.#decisions.push(past);
+    if (live !== undefined && isActing(decision)) this.#act(decision, past, live);
   }
 
-  #act(decision: ActingDecision, live: PastRelease, at: number): void {
+  #act(decision: ActingDecision, past: PastDecision, live: PastRelease): void {
     const { requestName: name, plan, onset: breachSince } = decision;
-    const expiresAt = decision.kind === "Propose" ? at + decision.expiresAfterMs : undefined;
-    this.#ledger.recordRequest({ name, action: decision.kind, plan, at, breachSince }, live, expiresAt);
-    if (decision.kind === "Rollback") this.#gone.push(live);
+    const { at } = past;
+    const request = { name, action: decision.kind, plan, at, breachSince };
+    if (decision.kind === "Rollback") {
+      this.#ledger.recordRequest(request, live, undefined);
+      this.#gone.push(live);
+      return;
+    }
+    this.#ledger.recordRequest(request, live, at + decision.expiresAfterMs);
+    if (decision.runAfterMs !== undefined) {
+      this.#waiting.push({ request, past, live, dueAt: at + decision.runAfterMs });
+    }
+  }
+
+  /** Proposals that run by themselves when their time has come and their release is still there. */
+  #runWaiting(live: PastRelease | undefined, at: number): void {
+    for (const waiting of this.#waiting.filter(({ dueAt }) => dueAt <= at)) {
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      const { past, request } = waiting;
+      if (waiting.live !== live || this.#gone.includes(waiting.live)) continue;
+      this.#ledger.recordRequest({ ...request, action: "Rollback", at }, live, undefined);
+      this.#gone.push(live);
+      const why = `proposed ${formatSpan(at - past.at)} before, and nobody denied it`;
+      this.#decisions.push({ ...past, at, action: "Rollback", reason: `${past.reason}; ${why}`, why });
+    }
   }
 
   #bake(live: PastRelease, evaluations: readonly RowEvaluation[], at: number): void {
@@ -264,14 +251,12 @@ export class Replay {
   }
 }
 
-interface GatheredEvidence {
-  readonly subject: string;
-  readonly at: number;
-  readonly evidence: Evidence;
-}
-
-function subjectOf(live: PastRelease | undefined, onset: number | undefined): string {
-  return `${live?.replicaSetUid}/${live?.revision}/${onset}`;
+/** A proposal that runs at `dueAt` (ms since the epoch) unless it is denied. */
+interface WaitingProposal {
+  readonly request: Omit<AutomaticRequest, "state">;
+  readonly past: PastDecision;
+  readonly live: PastRelease;
+  readonly dueAt: number;
 }
 
 /** The words of production, see controllers/policy/decision.ts. */

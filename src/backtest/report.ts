@@ -47,7 +47,7 @@ export interface BacktestReport {
 /** What a replay cannot know and therefore assumes, for every reader of a report. */
 export const ASSUMPTIONS: readonly string[] = [
   "after a rollback its release is gone until the next one: nothing more is decided about it, and a breach that it left behind counts as mended",
-  "nobody answers a proposal, announces a hotfix, freezes the target or stops the operator",
+  "nobody answers a proposal (it expires, or runs when its runAfter is over), announces a hotfix, freezes the target or stops the operator",
   "the policy is enforced and has an executor whose rights suffice; all older revisions still exist",
   "breaches of other targets hold nothing back",
   "times saved run to the decision: a rollback then takes as long as the rollout of the older revision",
