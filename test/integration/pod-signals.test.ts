@@ -26,7 +26,7 @@ describe("signals of pods", () => {
 
   beforeAll(async () => {
     lab = await startPolicyLab({
-      namespaces: ["oom", "loop", "pull", "probe", "others", "restart", "pending"],
+      namespaces: ["plain", "oom", "loop", "pull", "probe", "others", "restart", "pending"],
       // More than five targets are rolled back here.
       config: { limits: { automaticRollbacksPer10Minutes: 50 } },
     });
@@ -49,6 +49,30 @@ describe("signals of pods", () => {
     expect(ended.status?.checks?.every(({ outcome }) => outcome === "Passed")).toBe(true);
     return request?.spec.reason ?? "";
   }
+
+  it(
+    "are followed for policies that ask for them, and for nobody else",
+    async () => {
+      const watches = async (resource: string) => {
+        const text = await (await fetch(`${lab.operator().url}/metrics`)).text();
+        const line = new RegExp(`^rest_client_requests_total{verb="watch",resource="${resource}".*`, "m");
+        return line.test(text);
+      };
+      const plain = await lab.service("plain");
+      await plain.watch();
+      await plain.baked();
+      expect(await watches("deployments.apps")).toBe(true);
+      expect(await watches("pods")).toBe(false);
+      await plain.change(OOM);
+      await until(
+        "pods are followed",
+        () => watches("pods"),
+        (isFollowed) => isFollowed,
+      );
+      expect(await watches("vulnerabilityreports.aquasecurity.github.io")).toBe(false);
+    },
+    TEST_MS,
+  );
 
   it(
     "roll back a release whose containers are killed for memory, once the third of them dies",

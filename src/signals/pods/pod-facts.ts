@@ -40,6 +40,9 @@ export interface ProbePatience {
   readonly longestMs: number;
 }
 
+/** A node's clock may be behind the API server's by so much: what ends then may have been told to, ms. */
+const CLOCK_SKEW_MS = 2_000;
+
 /** Runs of one container are told apart by so much of the runtime's id. */
 const SHORT_ID = 12;
 const DEFAULT_GRACE_S = 30;
@@ -86,7 +89,7 @@ export function podFacts(pod: Pod): PodFacts {
     containers: statuses.map((each) => containerFacts(each, specs.get(each.name), spec)),
     deaths: statuses
       .flatMap((each) => deathsOf(each, identity))
-      .filter(({ at }) => goesSince === undefined || at < goesSince),
+      .filter(({ at }) => goesSince === undefined || at < goesSince - CLOCK_SKEW_MS),
   };
 }
 

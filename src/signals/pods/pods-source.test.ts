@@ -48,9 +48,10 @@ function open(
   return { source, read, log, ledger };
 }
 
-function seen(...pods: readonly Pod[]): PodView {
+function seen(...pods: readonly Pod[]) {
   const facts = pods.map(podFacts);
-  return { kind: "Known", pods: facts, deaths: mergeDeaths(facts.flatMap(({ deaths }) => deaths)) };
+  const deaths = mergeDeaths(facts.flatMap((each) => each.deaths));
+  return { kind: "Known", pods: facts, deaths } satisfies PodView;
 }
 
 const dead = (name: string, at: number, shape: object = {}) =>
@@ -75,6 +76,13 @@ describe("deaths", () => {
     expect(await second.read()).toEqual({ kind: "Value", value: 1 });
     expect(second.log.writes).toBe(0);
     expect(await second.read(NOW + 900 * S)).toEqual({ kind: "Value", value: 0 });
+  });
+
+  it("are written although no pod is left to give a verdict", async () => {
+    const gone = { ...seen(dead("a", NOW - S)), pods: [] };
+    const { read, ledger } = open({ terminated: "OOMKilled" }, () => gone);
+    expect(await read()).toMatchObject({ kind: "NoData" });
+    expect(ledger.spec.deaths).toHaveLength(1);
   });
 
   it("count although they could not be written, which is tried again", async () => {

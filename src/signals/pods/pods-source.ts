@@ -65,12 +65,12 @@ export function podsSource(options: PodsSourceOptions): SignalSource {
     unit: "count",
     async read(at, subject, signal) {
       const view = pods.view(watchedName(target));
+      // Of every reason: the past is known where no death of a container is missing. Of pods that are all gone too.
+      if (question.kind === "deaths" && view.kind === "Known") await record(view.deaths, signal);
       const unknown = whyUnknown(view, subject);
       if (unknown !== undefined || view.kind === "Unknown" || subject.live === undefined) {
         return unknown ?? NOT_OBSERVED;
       }
-      // Of every reason: the past is known where no death of a container is missing.
-      if (question.kind === "deaths") await record(view.deaths, signal);
       const value =
         question.kind === "deaths"
           ? deathCount(question, subject.live, knownDeaths(view, ledger.get(target)), at)
