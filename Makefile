@@ -43,7 +43,7 @@ demo: setup-demo build ## a bad release, rolled back by itself, and one undone b
 demo-down: ## end the demo's cluster, or remove the demo from yours
 	@node test/demo/main.mts down
 
-bench: setup-test build ## the figures, one line each (ONLY="undo detect handover decisions memory")
+bench: setup-test build ## the figures, one line each (ONLY="undo detect handover decisions memory scale soak")
 	@node test/cluster/main.mts build >&2
 	@node bench/main.mts $(ONLY)
 

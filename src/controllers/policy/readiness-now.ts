@@ -5,8 +5,12 @@ import { errorMessage } from "../../kube/errors.ts";
 import { planNames } from "../../decision/default-matrix.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Deployment } from "../../kube/well-known.ts";
+import { keyOf } from "../../kube/objects.ts";
+import { isFinished, isWaitingForApproval } from "../request/phase.ts";
+import { BY_TARGET } from "../request/request-controller.ts";
+import { REQUESTS_BY_POLICY } from "./history.ts";
 import { viewLedger } from "./ledger-view.ts";
-import type { PolicyPorts } from "./ports.ts";
+import { policyTarget, type PolicyPorts } from "./ports.ts";
 import {
   askReadiness,
   countReadiness,
@@ -64,6 +68,25 @@ export async function readinessNow(
   return runtime.readiness;
 }
 
+/**
+ * Whether a rollback of the policy's target is on its way to its act. A plan beside its own would only take its time, and
+ * what would be planned then is known when it has acted.
+ */
+export function isActing(ports: PolicyPorts, policy: RollbackPolicy): boolean {
+  const [target = ""] = policyTarget(policy);
+  const requests = [
+    ...ports.requests.byIndex(REQUESTS_BY_POLICY, keyOf(policy)),
+    ...ports.requests.byIndex(BY_TARGET, target),
+  ];
+  return requests.some(
+    (request) =>
+      !isFinished(request) &&
+      request.status?.phase !== "Verifying" &&
+      !isWaitingForApproval(request) &&
+      !request.spec.dryRun,
+  );
+}
+
 /** The known answer while it holds, and the question as it is now. */
 export function currentReadiness(
   ports: PolicyPorts,
@@ -82,7 +105,8 @@ export async function refreshReadiness(
   onAnswer: () => void,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
-  if (subject === undefined) return { done: true };
+  // The end of what is under way wakes the policy, which asks again.
+  if (subject === undefined || isActing(ports, subject.policy)) return { done: true };
   const { runtime } = subject;
   const before = runtime.readiness;
   const answer = await readinessNow(ports, subject, signal);

@@ -8,6 +8,7 @@ import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../kube
 import { createStore } from "../../kube/store.ts";
 import { createFakeClock } from "../../kube/testing/fake-clock.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
+import { REQUESTS_BY_POLICY, requestPolicy } from "./history.ts";
 import { BY_TARGET, requestTargets } from "../request/request-controller.ts";
 import { emptyLedger, targetHash } from "../ledger/ledger.ts";
 import { deployment, policy, replicaSet, START } from "./testing/objects.ts";
@@ -41,7 +42,9 @@ const CONFLICT = new KubeError({
 function world(names: readonly string[], options: { readonly cap?: number } = {}) {
   const clock = createFakeClock(START);
   const policies = createStore<RollbackPolicy>({ indexers: { [POLICIES_BY_TARGET]: policyTarget } });
-  const requests = createStore<RollbackRequest>({ indexers: { [BY_TARGET]: requestTargets } });
+  const requests = createStore<RollbackRequest>({
+    indexers: { [BY_TARGET]: requestTargets, [REQUESTS_BY_POLICY]: requestPolicy },
+  });
   const ledgers = createStore<RollbackLedger>();
   const deployments = createStore<Deployment>();
   const replicaSets = createStore<ReplicaSet>({ indexers: { [REPLICA_SETS_BY_OWNER]: replicaSetOwner } });

@@ -12,7 +12,13 @@ import { annotated, annotationProblems } from "./annotations.ts";
 import { decideAndAct } from "./decision.ts";
 import { unmadeRequests, type FindRequest } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
-import { currentReadiness, readinessNow, wouldRollBack, type ReadinessSubject } from "./readiness-now.ts";
+import {
+  currentReadiness,
+  isActing,
+  readinessNow,
+  wouldRollBack,
+  type ReadinessSubject,
+} from "./readiness-now.ts";
 import type { RollbackReadiness } from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import type { GoingBreaches } from "./going-breaches.ts";
@@ -141,8 +147,10 @@ async function attend(
   // A pass may have waited: a policy that was suspended meanwhile must not act any more.
   if (isOutdated(ports, policy)) return { afterMs: 0 };
   const subject = { runtime, policy, deployment, view, ledger };
+  const { made } = runtime;
   if (at !== runtime.decidedAt) {
-    const readiness = wouldRollBack(runtime) ? await readinessNow(ports, subject, signal) : runtime.readiness;
+    const asks = wouldRollBack(runtime) && !isActing(ports, policy);
+    const readiness = asks ? await readinessNow(ports, subject, signal) : runtime.readiness;
     if (isOutdated(ports, policy)) return { afterMs: 0 };
     const { recent, breaches } = memory;
     const context = {
@@ -163,16 +171,20 @@ async function attend(
     runtime.decidedAt = decidedAt;
   }
   runtime.restless = unmadeRequests(ledger, findIn(ports, target), ports.clock.now()).length > 0;
-  const { answer, question } = currentReadiness(ports, subject);
-  if (runtime.asked?.question !== question) {
+  // The cache does not show yet what was just made.
+  const acting = runtime.made !== made || isActing(ports, policy);
+  const { answer, question } = acting
+    ? { answer: runtime.readiness, question: undefined }
+    : currentReadiness(ports, subject);
+  if (question !== undefined && runtime.asked?.question !== question) {
     // An answer that is at hand brings another pass, which writes everything at once.
     const patienceMs = memory.readiness.isIdle ? LONGEST_WAIT_MS : 0;
     memory.readiness.ask(key);
     runtime.asked = { question, waitUntil: ports.clock.monotonic() + patienceMs };
   }
-  if (answer === undefined) {
+  if (question !== undefined && answer === undefined) {
     memory.readiness.ask(key);
-    const waitMs = runtime.asked.waitUntil - ports.clock.monotonic();
+    const waitMs = (runtime.asked?.waitUntil ?? 0) - ports.clock.monotonic();
     if (waitMs > 0) return { afterMs: waitMs };
   }
   const now = ports.clock.now();

@@ -1,7 +1,6 @@
 import { keyOf, type ObjectMeta } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { WorkQueue } from "../../kube/work-queue.ts";
-import { isFinished } from "../request/phase.ts";
 import { requestTargets } from "../request/request-controller.ts";
 import { requestPolicy } from "./history.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
@@ -51,7 +50,9 @@ function isSameRevision(one: ObjectMeta, other: ObjectMeta): boolean {
   return JSON.stringify([one.annotations, one.labels]) === JSON.stringify([other.annotations, other.labels]);
 }
 
-/** Whether it is under way and on what, not how far it is. */
+/** Progress within a phase is nothing to a policy. */
 function isSameStage(one: RollbackRequest, other: RollbackRequest): boolean {
-  return isFinished(one) === isFinished(other) && requestTargets(one).join() === requestTargets(other).join();
+  return (
+    one.status?.phase === other.status?.phase && requestTargets(one).join() === requestTargets(other).join()
+  );
 }
