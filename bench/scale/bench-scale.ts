@@ -204,7 +204,7 @@ async function withScene(
     );
     const text = `${policies} policies every ${size.intervalMs / 1_000} s, ${deployments} Deployments with ${replicaSetsPerDeployment} ReplicaSets and ${podsPerReplicaSet} pods each`;
     progress(`scale: made ${text} in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
-    const operator = await world.operator(operatorOptions(mock.url));
+    const operator = await world.operator({ ...operatorOptions(mock.url), awaitReady: false });
     const apps = Array.from({ length: policies }, (_, index) => index);
     const scene = {
       world,

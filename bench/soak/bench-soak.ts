@@ -10,8 +10,8 @@ import { figure, progress, slope } from "../figures.ts";
 import { startMockPrometheus, type MockPrometheus } from "../scale/mock-prometheus.ts";
 import { operatorMetrics } from "../scale/operator-metrics.ts";
 
-/** An hour is half a minute. The API server does not run faster: to the operator it is slow by as much. */
-const SPEED = 120;
+/** An hour is a minute. The API server does not run faster: to the operator it is slow by as much. */
+const SPEED = 60;
 const HOUR_MS = 3_600_000 / SPEED;
 /** Of a policy: a minute. */
 const INTERVAL_MS = 60_000 / SPEED;
@@ -27,13 +27,18 @@ const BAD = "web:v2";
  * A simulated day in the operator's life, and whether its heap grows: in every hour each of six services is released,
  * half of them with a version that breaches and is rolled back; all connections to the API server are cut; every four
  * hours Prometheus is gone for ten minutes, and every six hours the API server. The operator is the real program as a
- * process of its own on a real control plane; only its clock is another one, which runs 120 times as fast, so its
- * timeouts are 120 times as short. A release is always a template that was live before: the API server stamps new
+ * process of its own on a real control plane; only its clock is another one, which runs 60 times as fast, so its
+ * timeouts are 60 times as short. A release is always a template that was live before: the API server stamps new
  * ReplicaSets with its own time.
  */
 export async function benchSoak(hours: number): Promise<readonly string[]> {
   const lab = await startFireLab();
-  const mock = await startMockPrometheus({ apps: SERVICES, nameOf, namespaceOf: () => NAMESPACE });
+  const mock = await startMockPrometheus({
+    apps: SERVICES,
+    nameOf,
+    namespaceOf: () => NAMESPACE,
+    tellsTime: false,
+  });
   try {
     const shop = await openShop(lab.world, NAMESPACE);
     const apps = Array.from({ length: SERVICES }, (_, app) => app);
@@ -173,7 +178,7 @@ async function startFast(lab: FireLab, mock: MockPrometheus): Promise<OperatorPr
   const operator = await lab.start({
     program: [process.execPath, ...flags, "bench/soak/operator.mts"],
     env: { ...INSPECTABLE, SOAK_SPEED: String(SPEED), MALLOC_ARENA_MAX: "1" },
-    // A lease of minutes is one of seconds here.
+    // A lease of an hour is one of a minute here.
     config: `leaderElection: {leaseDuration: 60m, renewDeadline: 40m, retryPeriod: 4m}
 prometheus: {servers: [{name: default, url: "${mock.url}", scrapeInterval: 15s, timeout: 10s}]}
 limits: {automaticRollbacksPer10Minutes: 10000, sharedBreachTargets: 0}

@@ -100,7 +100,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
-    evidence: { read: async () => ({}) },
   };
   const never = () => new Promise<never>(() => {});
   const deadSampler = {

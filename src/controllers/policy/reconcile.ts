@@ -117,9 +117,11 @@ async function pass(
 }
 
 /** Nothing is to be evaluated until another pass says so. */
-function rest({ ticker }: PolicyMemory, runtime: PolicyRuntime, policy: RollbackPolicy): void {
+function rest({ ticker, breaches }: PolicyMemory, runtime: PolicyRuntime, policy: RollbackPolicy): void {
   runtime.situation = undefined;
   ticker.remove(keyOf(policy));
+  // What is not looked at any more says nothing about a shared dependency.
+  breaches.forget(keyOf(policy));
 }
 
 async function attend(
