@@ -26,13 +26,12 @@ import { followRelease, recordBaked } from "./release.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { gridOf } from "./schedule.ts";
 import { situationOf } from "./situation.ts";
+import { breachOf, type Breach } from "./breach-condition.ts";
 import {
-  breachOf,
   matrixFacts,
   policyStatus,
   signalFacts,
   standingOf,
-  type Breach,
   type PolicyFacts,
   type Standing,
 } from "./status.ts";
