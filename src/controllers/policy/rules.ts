@@ -1,9 +1,11 @@
 import { parseFreezeWindows, type FreezeCalendar } from "../../calendar/freeze-windows.ts";
-import { parseDuration } from "../../crds/duration.ts";
+import { formatDuration, parseDuration } from "../../crds/duration.ts";
+import type { RollbackPolicyStatus } from "../../crds/policy-status.ts";
 import { effectiveMatrix, KNOWN_SIGNALS, planNames } from "../../decision/default-matrix.ts";
 import type { PlanView, PolicyView } from "../../decision/guards/guard.ts";
 import { parseMatrix } from "../../decision/matrix.ts";
 import type { Row } from "../../decision/row.ts";
+import { formatSpan, formatValue } from "../../decision/sentence.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { unitOfSignal } from "../../signals/unit.ts";
 import { impossibleRows } from "./impossible-rows.ts";
@@ -60,6 +62,24 @@ export function parseRules({ spec }: Pick<RollbackPolicy, "spec">): ParsedRules 
       },
     },
   };
+}
+
+/** The rows in force, readable. */
+export function matrixFacts({
+  rows,
+}: Pick<PolicyRules, "rows">): NonNullable<RollbackPolicyStatus["matrix"]> {
+  return rows.map(
+    ({ name, signal, unit, comparison, threshold, forMs, action, severity, plan, ...rest }) => ({
+      name,
+      when: `${signal} ${comparison === "above" ? ">" : "<"} ${formatValue(threshold, unit)}${forMs > 0 ? ` for ${formatSpan(forMs)}` : ""}`,
+      action,
+      severity,
+      plan,
+      ...(rest.hotfixDeadlineMs === undefined
+        ? {}
+        : { hotfixDeadline: formatDuration(rest.hotfixDeadlineMs) }),
+    }),
+  );
 }
 
 /** Whether a plan puts the policy's target back to its last known good revision. */

@@ -1,9 +1,8 @@
 import type { Condition } from "../../crds/common.ts";
-import { formatDuration } from "../../crds/duration.ts";
 import type { RollbackPolicyStatus, SignalState } from "../../crds/policy-status.ts";
 import type { RowEvaluation } from "../../decision/matrix.ts";
 import { overall, WHOLE, type Reading, type Sample } from "../../decision/sample.ts";
-import { clockTime, formatSpan, formatValue } from "../../decision/sentence.ts";
+import { clockTime, formatValue } from "../../decision/sentence.ts";
 import { cannotEvaluate } from "../../decision/signal-health.ts";
 import {
   cutText,
@@ -114,22 +113,6 @@ function shownOf(name: string, reading: Reading, evaluations: readonly RowEvalua
 
 function ofPart(part: string): string {
   return part === WHOLE ? "" : ` of ${part}`;
-}
-
-/** The rows in force, readable. */
-export function matrixFacts({ rows }: CompiledPolicy): NonNullable<PolicyFacts["matrix"]> {
-  return rows.map(
-    ({ name, signal, unit, comparison, threshold, forMs, action, severity, plan, ...rest }) => ({
-      name,
-      when: `${signal} ${comparison === "above" ? ">" : "<"} ${formatValue(threshold, unit)}${forMs > 0 ? ` for ${formatSpan(forMs)}` : ""}`,
-      action,
-      severity,
-      plan,
-      ...(rest.hotfixDeadlineMs === undefined
-        ? {}
-        : { hotfixDeadline: formatDuration(rest.hotfixDeadlineMs) }),
-    }),
-  );
 }
 
 /**
