@@ -117,7 +117,7 @@ describe("kubectl-rollback explain", () => {
       );
       await service.released("web:v3");
       expect((await explained("held")).verdict.message).toMatch(
-        /^would not act now: no row fires; and then it would be held by cool-down, \d+m\d*s? left$/,
+        /^would not act now: no row fires; if a row fired: held by cool-down, \d+m\d*s? left$/,
       );
       service.traffic(50, 0.5);
       await service.held("Cooldown");

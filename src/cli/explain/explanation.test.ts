@@ -15,7 +15,6 @@ import {
   condition,
   firing,
   ledgerOf,
-  NOW,
   policyOf,
   snapshotOf,
 } from "./testing/snapshots.ts";
@@ -92,7 +91,7 @@ describe("the guards of an explanation", () => {
       knownGoodSince: ago(10),
     };
     const blind = explainPolicy(blindSnapshotOf({ policy: policyOf({}, { release }) }));
-    expect(guard(blind, "settled")).toMatchObject({ state: "Refuses", retryAt: NOW + 40_000 });
+    expect(guard(blind, "settled")).toMatchObject({ state: "Refuses", retryAt: ago(-40) });
     expect(guard(blind, "no rollback of a rollback")).toMatchObject({ state: "Hidden" });
     expect(blind.release).toMatchObject({ kind: "Live", revision: 8, knownGood: true });
   });
@@ -155,14 +154,14 @@ describe("the verdict", () => {
     const signals = [{ name: "error-rate", state: "NoData" as const, detail: "nothing", since: ago(180) }];
     const policy = policyOf({}, { signals: [...signals, ...(CALM_STATUS.signals ?? []).slice(1)] });
     expect(verdict({ policy }).message).toBe(
-      "would not act now: no row fires, and never on missing data (error-rate NoData for 3m)",
+      "would not act now: no row fires; never acts on missing data: error-rate NoData for 3m",
     );
   });
 
   it("says before a row fires what would hold it", () => {
     const ledger = seen(ledgerOf({ automatic: [acted(1_080)] }));
     expect(verdict({ ledger }).message).toBe(
-      "would not act now: no row fires; and then it would be held by cool-down, 12m left",
+      "would not act now: no row fires; if a row fired: held by cool-down, 12m left",
     );
     const message = `error-rate breaches since ${ago(50).slice(11, 19)}, row error-rate-critical fires at 14:06:43`;
     const pending = [
@@ -170,7 +169,7 @@ describe("the verdict", () => {
       condition("Breached", "False", "RowPending", message),
     ];
     expect(verdict({ policy: policyOf({}, { conditions: pending }), ledger }).message).toBe(
-      "would not act yet: row error-rate-critical (Rollback) fires in 1m10s unless it recovers; and then it would be held by cool-down, 12m left",
+      "would not act yet: row error-rate-critical (Rollback) fires in 1m10s unless it recovers; then held by cool-down, 12m left",
     );
   });
 

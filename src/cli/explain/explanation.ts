@@ -33,7 +33,7 @@ export interface Explanation {
   /** About this workload, not ended; undefined where they cannot be seen. */
   readonly requests: readonly OpenRequest[] | undefined;
   readonly guards: readonly GuardFinding[];
-  readonly freeze: { readonly windows: number; readonly open: readonly OpenFreeze[] };
+  readonly freeze: FreezeFinding;
   readonly hotfix: HotfixFinding;
   readonly operator: string;
   readonly queries: Queries["queries"];
@@ -59,6 +59,12 @@ export type HotfixFinding =
   | { readonly kind: "None" }
   | { readonly kind: "Announced"; readonly eta: string }
   | { readonly kind: "NotVisible"; readonly message: string };
+
+/** Of the freeze windows of the policy. */
+export interface FreezeFinding {
+  readonly windows: number;
+  readonly open: readonly (Omit<OpenFreeze, "until"> & { readonly until: string })[];
+}
 
 /** A request that has not ended. */
 export interface OpenRequest {
@@ -165,8 +171,12 @@ function rollbackReadyOf(status: RollbackPolicyStatus | undefined): Explanation[
   };
 }
 
-function freezeOf({ policy, now }: Snapshot, rules: PolicyRules | undefined): Explanation["freeze"] {
-  return { windows: policy.spec.guards.freeze.length, open: rules?.freeze.openAt(now) ?? [] };
+function freezeOf({ policy, now }: Snapshot, rules: PolicyRules | undefined): FreezeFinding {
+  const open = rules?.freeze.openAt(now) ?? [];
+  return {
+    windows: policy.spec.guards.freeze.length,
+    open: open.map((window) => ({ ...window, until: new Date(window.until).toISOString() })),
+  };
 }
 
 /** Requests about this policy or its workload that have not ended, the oldest first. */

@@ -9,8 +9,8 @@ export type GuardAnswer =
       readonly state: "Refuses";
       readonly reason: HoldReason;
       readonly message: string;
-      /** When it allows it again, ms since the epoch. */
-      readonly retryAt?: number | undefined;
+      /** When it allows it again, RFC 3339. */
+      readonly retryAt?: string;
     }
   /** This user's rights do not show what it looks at. */
   | { readonly state: "Hidden"; readonly message: string }
@@ -56,7 +56,12 @@ export function answerOf({ check }: NamedGuard, input: GuardInput): GuardAnswer 
             state: "OperatorOnly",
             message: "whether it saw the breach begin: one found at its start may be too old",
           }
-        : { state: "Refuses", reason, message, ...(retryAt === undefined ? {} : { retryAt }) };
+        : {
+            state: "Refuses",
+            reason,
+            message,
+            ...(retryAt === undefined ? {} : { retryAt: new Date(retryAt).toISOString() }),
+          };
     }
   }
 }

@@ -112,7 +112,7 @@ function freezeText({ freeze: { windows, open } }: Explanation, now: number): st
   return open
     .map(({ name, until, allow }) => {
       const who = allow.length === 0 ? "no row" : `only rows of ${allow.join(" and ")}`;
-      return `window ${name} is open until ${clockTime(until, now)}: ${who} may act`;
+      return `window ${name} is open until ${clockTime(Date.parse(until), now)}: ${who} may act`;
     })
     .join("; ");
 }
@@ -200,7 +200,8 @@ function answerText(
       return [good("ok"), ""];
     case "Refuses": {
       const { retryAt, message } = finding;
-      const left = retryAt === undefined ? "" : `${formatSpan(Math.max(0, retryAt - now))} left: `;
+      const left =
+        retryAt === undefined ? "" : `${formatSpan(Math.max(0, Date.parse(retryAt) - now))} left: `;
       return [bad("refuses"), `${left}${message}`];
     }
     case "Hidden":

@@ -25,6 +25,8 @@ export interface Verdict {
   readonly message: string;
 }
 
+type Refusal = Extract<GuardFinding, { readonly state: "Refuses" }>;
+
 export interface VerdictInput {
   readonly snapshot: Snapshot;
   readonly rules: ParsedRules;
@@ -77,21 +79,24 @@ function quietVerdict({ snapshot, signals, guards, rules }: VerdictInput): Verdi
   const { policy, now } = snapshot;
   const told = toldBreach(policy.status, now);
   const blind = blindText(signals, now);
-  const then = thenText(policy, guards, now);
+  const obstructed = obstacle(policy, guards, now);
+  const hypothetical = obstructed === undefined ? "" : `; if a row fired: ${obstructed}`;
   switch (told.kind) {
     case "Pending": {
       const row =
         rules.kind === "Parsed" ? rules.rules.rows.find(({ name }) => name === told.row) : undefined;
       const leftMs = told.since + (row?.forMs ?? 0) - now;
       const when = leftMs > 0 ? ` in ${formatSpan(leftMs)} unless it recovers` : " with the next evaluation";
+      const then = obstructed === undefined ? "" : `; then ${obstructed}`;
       const message = `would not act yet: row ${told.row} (${row?.action ?? "unknown action"}) fires${when}${then}`;
       return { kind: "NoRowFires", message };
     }
     case "Unknown":
-      return { kind: "NoRowFires", message: `would not act now: ${told.message}${blind}${then}` };
-    case "Quiet":
+      return { kind: "NoRowFires", message: `would not act now: ${told.message}${blind}${hypothetical}` };
     case "Firing":
-      return { kind: "NoRowFires", message: `would not act now: no row fires${blind}${then}` };
+      return { kind: "Unknown", message: `not known: row ${told.row} fires, which the policy does not have` };
+    case "Quiet":
+      return { kind: "NoRowFires", message: `would not act now: no row fires${blind}${hypothetical}` };
   }
 }
 
@@ -102,18 +107,26 @@ function blindText(signals: readonly SignalFinding[], now: number): string {
     const span = since === undefined ? "" : ` for ${formatSpan(Math.max(0, now - Date.parse(since)))}`;
     return `${name} ${state}${span}`;
   });
-  return `, and never on missing data (${list.join(", ")})`;
+  return `; never acts on missing data: ${list.join(", ")}`;
 }
 
-/** What would keep a row that fires from acting, as far as it can be told before one does. */
-function thenText({ status }: RollbackPolicy, guards: readonly GuardFinding[], now: number): string {
-  const [first, ...more] = guards.filter(({ state }) => state === "Refuses");
-  if (first === undefined) {
-    const ready = status?.conditions?.find(({ type }) => type === "RollbackReady");
-    return ready?.status === "False" ? `; and then its plan would not work (${ready.reason})` : "";
+/** What would keep a row that fires from acting, in a few words, as far as it can be told before one does. */
+function obstacle(
+  { status }: RollbackPolicy,
+  guards: readonly GuardFinding[],
+  now: number,
+): string | undefined {
+  const refusals = guards.flatMap((each) => (each.state === "Refuses" ? [each] : []));
+  if (refusals.length > 0) {
+    const list = refusals.map((each) => `${each.guard}${leftText(each, now)}`);
+    return `held by ${list.join(", and by ")}`;
   }
-  const others = more.length === 0 ? "" : `, and by ${more.map(({ guard }) => guard).join(", ")}`;
-  return `; and then it would be held by ${holdText(first, now)}${others}`;
+  const ready = status?.conditions?.find(({ type }) => type === "RollbackReady");
+  return ready?.status === "False" ? `its plan would not work (${ready.reason})` : undefined;
+}
+
+function firstRefusal(guards: readonly GuardFinding[]): Refusal | undefined {
+  return guards.find((each): each is Refusal => each.state === "Refuses");
 }
 
 function firingVerdict(input: VerdictInput, rules: PolicyRules, firing: FiringRow): Verdict {
@@ -133,8 +146,8 @@ function firingVerdict(input: VerdictInput, rules: PolicyRules, firing: FiringRo
 
 function rollback(input: VerdictInput, rules: PolicyRules, firing: FiringRow, fires: string): Verdict {
   const { guards, snapshot } = input;
-  const refusal = guards.find(({ state }) => state === "Refuses");
-  if (refusal?.state === "Refuses") {
+  const refusal = firstRefusal(guards);
+  if (refusal !== undefined) {
     const attribution = known(() => guardInput(snapshot, rules, firing, "Rollback").attribution);
     const asks = attribution.kind === "Seen" && asksInstead(refusal.reason, attribution.value);
     return asks
@@ -148,8 +161,8 @@ function proposal(input: VerdictInput, rules: PolicyRules, firing: FiringRow, wh
   const { snapshot } = input;
   const all = askGuards(guardInput(snapshot, rules, firing, "Propose"));
   const guards = all.filter(({ bindsProposals }) => bindsProposals);
-  const refusal = guards.find(({ state }) => state === "Refuses");
-  if (refusal?.state === "Refuses" && refusal.reason === "TargetBusy") {
+  const refusal = firstRefusal(guards);
+  if (refusal?.reason === "TargetBusy") {
     return { kind: "UnderWay", message: `has asked already: ${refusal.message}` };
   }
   return refusal === undefined
@@ -185,10 +198,12 @@ function readiness(
 }
 
 /** `cool-down, 12m3s left`; without a time the guard's own words. */
-export function holdText(finding: GuardFinding, now: number): string {
-  if (finding.state !== "Refuses") return finding.guard;
-  const { guard, retryAt, message } = finding;
-  return retryAt === undefined
-    ? `${guard}: ${message}`
-    : `${guard}, ${formatSpan(Math.max(0, retryAt - now))} left`;
+function holdText(refusal: Refusal, now: number): string {
+  return refusal.retryAt === undefined
+    ? `${refusal.guard}: ${refusal.message}`
+    : `${refusal.guard}${leftText(refusal, now)}`;
+}
+
+function leftText({ retryAt }: Refusal, now: number): string {
+  return retryAt === undefined ? "" : `, ${formatSpan(Math.max(0, Date.parse(retryAt) - now))} left`;
 }
