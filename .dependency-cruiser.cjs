@@ -77,8 +77,16 @@ module.exports = {
       from: { path: "^src/cli/" },
       to: {
         path: "^src/",
-        pathNot:
-          "^src/(backtest|cli|crds|decision|kube|prometheus|signals|workloads)/|^src/controllers/ledger/ledger[.]ts$|^src/actions/workload/choose[.]ts$",
+        pathNot: [
+          "^src/(backtest|cli|crds|decision|kube|prometheus|signals|workloads)/",
+          "^src/controllers/ledger/ledger[.]ts$",
+          "^src/actions/workload/choose[.]ts$",
+          // For explain: pure readings of a policy and of what the operator wrote.
+          "^src/config/(load|schema)[.]ts$",
+          "^src/controllers/kill-switch-state[.]ts$",
+          "^src/controllers/policy/(annotations|breach-condition|ledger-view|recent-rollbacks|rules|target)[.]ts$",
+          "^src/controllers/request/phase[.]ts$",
+        ],
       },
     },
     {

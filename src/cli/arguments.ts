@@ -39,9 +39,9 @@ export function parseRequestName(text: string): string {
   return name;
 }
 
-/** The name in `NAME`, `rbp/NAME` or `rollbackpolicy.../NAME`. */
+/** The name in `NAME`, `policy/NAME`, `rbp/NAME` or `rollbackpolicy.../NAME`. */
 export function parsePolicyName(text: string): string {
-  const name = text.replace(/^(rbp|rollbackpolic(y|ies)(\.rollback\.llm-research-lab\.io)?)\//i, "");
+  const name = text.replace(/^(rbp|policy|rollbackpolic(y|ies)(\.rollback\.llm-research-lab\.io)?)\//i, "");
   if (!NAME.test(name)) throw new InvalidArgumentError(`"${text}" is not the name of a RollbackPolicy`);
   return name;
 }

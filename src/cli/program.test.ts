@@ -53,6 +53,8 @@ describe("command line", () => {
     [["approve", "x", "--digest", "abc"]],
     [["deny", "x"]],
     [["hotfix", "web"]],
+    [["explain"]],
+    [["explain", "deploy/web"]],
     [["hotfix", "web", "--eta", "soon"]],
     [["hotfix", "web", "--eta", "10m", "--cancel"]],
     [["history", "-o", "xml"]],
@@ -86,6 +88,7 @@ describe("completion", () => {
       session: { namespace: "shop" },
     });
     expect(completed("approve", "")).toMatchObject({ kind: "Requests" });
+    expect(completed("explain", "")).toMatchObject({ kind: "Policies" });
     expect(completed("hotfix", "-n", "shop", "")).toMatchObject({
       kind: "Policies",
       session: { namespace: "shop" },

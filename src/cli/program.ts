@@ -90,6 +90,10 @@ function request(): Argument {
   return new Argument("<NAME>", "the RollbackRequest").argParser(parseRequestName);
 }
 
+function policy(): Argument {
+  return new Argument(`<${POLICY_ARGUMENT}>`, "the RollbackPolicy").argParser(parsePolicyName);
+}
+
 function timeout(otherwise: string): Option {
   return new Option("--timeout <duration>", "how long to wait for it")
     .argParser(parseTimeout)
@@ -180,6 +184,15 @@ function addReaders(program: Command, runner: Runner): void {
       ),
     );
   program
+    .command("explain")
+    .description("Show why a policy would or would not act right now, guard by guard.")
+    .addArgument(policy())
+    .action((name: string, _: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/explain.ts")).explain(context, name),
+      ),
+    );
+  program
     .command("doctor")
     .description("Check API server, CRDs, rights, operator and policies, as far as you may see them.")
     .action((_: unknown, command: Command) =>
@@ -242,7 +255,7 @@ function addAnswers(program: Command, runner: Runner): void {
   program
     .command("hotfix")
     .description("Announce a fix: rollbacks that are not urgent wait for it.")
-    .addArgument(new Argument(`<${POLICY_ARGUMENT}>`, "the RollbackPolicy").argParser(parsePolicyName))
+    .addArgument(policy())
     .addOption(
       new Option("--eta <duration>", "when it is to be out, from now")
         .argParser(parseTimeout)

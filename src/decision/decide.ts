@@ -154,12 +154,15 @@ function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInp
 }
 
 /** What only uncertainty holds back is put to a person. */
+export function asksInstead(reason: HoldReason, { verdict }: Pick<Attribution, "verdict">): boolean {
+  return reason === "Unattributed" && verdict !== "Unlikely";
+}
+
 function rollBack(finding: Finding, guardInput: GuardInput, input: DecisionInput): Decision {
   const result = checkGuards(GUARDS, guardInput);
   if (result.allowed) return act(finding, input, (made) => ({ kind: "Rollback", ...made }));
   const { reason, message, retryAt } = result;
-  const asks = reason === "Unattributed" && finding.attribution.verdict !== "Unlikely";
-  return asks
+  return asksInstead(reason, finding.attribution)
     ? propose(finding, guardInput, input, message)
     : { kind: "Hold", reason, message, retryAt, ...finding };
 }

@@ -1,6 +1,6 @@
+import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
 
 export const { freeze: FREEZE, hotfixEta: HOTFIX_ETA } = POLICY_ANNOTATIONS;
 
@@ -10,6 +10,12 @@ interface Annotated {
     readonly name: string;
     readonly annotations?: Readonly<Record<string, string>> | undefined;
   };
+}
+
+/** The objects that people annotate to hold or to announce something. */
+export function annotated(policy: RollbackPolicy, deployment: Deployment | undefined): readonly Annotated[] {
+  const target = deployment === undefined ? [] : [{ kind: "Deployment", metadata: deployment.metadata }];
+  return [{ kind: "RollbackPolicy", metadata: policy.metadata }, ...target];
 }
 
 /** The first object whose annotation forbids every act, as `Kind/name`. */
@@ -36,15 +42,4 @@ export function annotationProblems(objects: readonly Annotated[]): readonly stri
           `annotation ${HOTFIX_ETA} of ${kind}/${metadata.name} is no time such as 2026-11-22T14:30:00Z, and is ignored`,
         ];
   });
-}
-
-/** The objects that people annotate to hold or to announce something. */
-export function annotated(
-  policy: RollbackPolicy,
-  deployment: Deployment,
-): readonly [RollbackPolicy & { readonly kind: string }, Deployment & { readonly kind: string }] {
-  return [
-    { ...policy, kind: "RollbackPolicy" },
-    { ...deployment, kind: "Deployment" },
-  ];
 }

@@ -8,7 +8,7 @@ import type { Store } from "../../kube/store.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
 import type { ClusterSignals } from "../../signals/cluster-signals.ts";
-import type { KillSwitchState } from "../request/situation.ts";
+import type { KillSwitchState } from "../kill-switch-state.ts";
 
 /** What policies do, for logs and metrics. */
 export interface PolicyObserver {

@@ -1,3 +1,4 @@
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { keyOf } from "../../kube/objects.ts";
 import type { RollbackLedger } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
@@ -58,13 +59,22 @@ export class RecentRollbacks {
   }
 
   #take(ledger: RollbackLedger): void {
-    const oldest = this.#now() - KEEP_MS;
-    const entries = ledger.spec.automatic
-      // A proposal counts once it runs.
-      .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
-      .map(({ request, at }) => [request, Date.parse(at)] as const)
-      .filter(([, at]) => at >= oldest);
+    const entries = recentlyActed(ledger.spec, this.#now());
     if (entries.length === 0) this.#recorded.delete(keyOf(ledger));
     else this.#recorded.set(keyOf(ledger), new Map(entries));
   }
+}
+
+/** Automatic rollbacks that a ledger has of about the last ten minutes: request and instant (ms since the epoch). */
+export function recentlyActed(
+  { automatic }: RollbackLedgerSpec,
+  now: number,
+): readonly (readonly [request: string, at: number])[] {
+  return (
+    automatic
+      // A proposal counts once it runs.
+      .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
+      .map(({ request, at }) => [request, Date.parse(at)] as const)
+      .filter(([, at]) => at >= now - KEEP_MS)
+  );
 }

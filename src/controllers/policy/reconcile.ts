@@ -26,16 +26,9 @@ import { followRelease, recordBaked } from "./release.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { gridOf } from "./schedule.ts";
 import { situationOf } from "./situation.ts";
-import {
-  breachOf,
-  matrixFacts,
-  policyStatus,
-  signalFacts,
-  standingOf,
-  type Breach,
-  type PolicyFacts,
-  type Standing,
-} from "./status.ts";
+import { breachOf, type Breach } from "./breach-condition.ts";
+import { matrixFacts } from "./rules.ts";
+import { policyStatus, signalFacts, standingOf, type PolicyFacts, type Standing } from "./status.ts";
 import { viewTarget, type TargetView } from "./target.ts";
 import type { Ticker } from "./ticker.ts";
 

@@ -5,15 +5,8 @@ import { emptyWindow } from "../../decision/window.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
-import {
-  breachOf,
-  policyStatus,
-  signalFacts,
-  standingOf,
-  type Breach,
-  type PolicyFacts,
-  type Standing,
-} from "./status.ts";
+import { breachOf, type Breach } from "./breach-condition.ts";
+import { policyStatus, signalFacts, standingOf, type PolicyFacts, type Standing } from "./status.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 14, 0, 0);
 const ROW = {

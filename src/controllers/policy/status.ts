@@ -1,11 +1,9 @@
 import type { Condition } from "../../crds/common.ts";
-import { formatDuration } from "../../crds/duration.ts";
 import type { RollbackPolicyStatus, SignalState } from "../../crds/policy-status.ts";
 import type { RowEvaluation } from "../../decision/matrix.ts";
 import { overall, WHOLE, type Reading, type Sample } from "../../decision/sample.ts";
-import { clockTime, formatSpan, formatValue } from "../../decision/sentence.ts";
+import { clockTime, formatValue } from "../../decision/sentence.ts";
 import { cannotEvaluate } from "../../decision/signal-health.ts";
-import { phaseOf } from "../../decision/window.ts";
 import {
   cutText,
   removeCondition,
@@ -13,6 +11,7 @@ import {
   type Condition as FullCondition,
 } from "../../kube/conditions.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import type { Breach } from "./breach-condition.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 
@@ -23,12 +22,6 @@ export type Standing =
   /** It may heal by itself. */
   | { readonly kind: "Impaired"; readonly reason: string; readonly message: string }
   | { readonly kind: "Ready"; readonly reason: string; readonly message: string };
-
-export interface Breach {
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** Facts of the status besides the conditions; what is undefined is left as it is. */
 export type PolicyFacts = Pick<
@@ -120,52 +113,6 @@ function shownOf(name: string, reading: Reading, evaluations: readonly RowEvalua
 
 function ofPart(part: string): string {
   return part === WHOLE ? "" : ` of ${part}`;
-}
-
-/** The rows in force, readable. */
-export function matrixFacts({ rows }: CompiledPolicy): NonNullable<PolicyFacts["matrix"]> {
-  return rows.map(
-    ({ name, signal, unit, comparison, threshold, forMs, action, severity, plan, ...rest }) => ({
-      name,
-      when: `${signal} ${comparison === "above" ? ">" : "<"} ${formatValue(threshold, unit)}${forMs > 0 ? ` for ${formatSpan(forMs)}` : ""}`,
-      action,
-      severity,
-      plan,
-      ...(rest.hotfixDeadlineMs === undefined
-        ? {}
-        : { hotfixDeadline: formatDuration(rest.hotfixDeadlineMs) }),
-    }),
-  );
-}
-
-/** Condition Breached: True while a row fires. */
-export function breachOf({ evaluations }: PolicyRuntime, now: number): Breach {
-  const phases = evaluations.map((evaluation) => ({
-    ...evaluation,
-    phase: phaseOf(evaluation.window, evaluation.row.forMs),
-  }));
-  const firing = phases.find(({ phase }) => phase === "Firing");
-  if (firing !== undefined) {
-    const since = clockTime(firing.window.run?.since ?? firing.at, now);
-    return {
-      status: "True",
-      reason: "RowFires",
-      message: `row ${firing.row.name} fires: ${firing.row.signal} breaches since ${since}`,
-    };
-  }
-  const pending = phases.find(({ phase }) => phase === "Pending");
-  if (pending !== undefined) {
-    const since = pending.window.run?.since ?? pending.at;
-    return {
-      status: "False",
-      reason: "RowPending",
-      message: `${pending.row.signal} breaches since ${clockTime(since, now)}, row ${pending.row.name} fires at ${clockTime(since + pending.row.forMs, now)}`,
-    };
-  }
-  const verdicts = evaluations.filter(({ verdict }) => verdict !== "None");
-  return verdicts.length === 0
-    ? { status: "Unknown", reason: "NoVerdict", message: "no signal gives a verdict" }
-    : { status: "False", reason: "NoBreach", message: "no row breaches" };
 }
 
 /**

@@ -56,7 +56,10 @@ export function releaseEntry(
 }
 
 /** The live release in the terms of the decision core. */
-export function toRelease(live: RevisionIdentity, ledger: RollbackLedgerSpec | undefined): Release {
+export function toRelease(
+  live: Pick<RevisionIdentity, "uid" | "revision" | "podTemplateHash">,
+  ledger: RollbackLedgerSpec | undefined,
+): Release {
   const known = findRelease(ledger, live);
   return {
     replicaSetUid: live.uid,

@@ -7,7 +7,7 @@ import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
 import type { KubeObject } from "../../kube/objects.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
-import type { KillSwitchState } from "./situation.ts";
+import type { KillSwitchState } from "../kill-switch-state.ts";
 import type { TargetLocks } from "./target-lock.ts";
 
 /** A step of a request that ended. */

@@ -5,13 +5,8 @@ import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
 import type { LockState } from "./target-lock.ts";
+import type { KillSwitchState } from "../kill-switch-state.ts";
 import type { Twin } from "./twin.ts";
-
-export type KillSwitchState =
-  | { readonly kind: "Off" }
-  | { readonly kind: "On"; readonly message: string }
-  /** Automatic acts are held; people may act. */
-  | { readonly kind: "Unreadable"; readonly message: string };
 
 /** All steps of a request as they would be carried out. */
 export interface RequestPlan {

@@ -12,16 +12,15 @@ export function nobodyFrozeIt({ frozenBy }: GuardInput): GuardResult {
       );
 }
 
-export function noFreezeWindowIsOpen({
-  openFreezes,
-  evaluation,
-  now,
-}: Pick<GuardInput, "openFreezes" | "now"> & {
-  readonly evaluation: { readonly row: Pick<Row, "severity"> };
-}): GuardResult {
-  const { severity } = evaluation.row;
+/** The row is looked at only where a window is open: without one the answer is the same for all rows. */
+export function noFreezeWindowIsOpen(
+  input: Pick<GuardInput, "openFreezes" | "now"> & {
+    readonly evaluation: { readonly row: Pick<Row, "severity"> };
+  },
+): GuardResult {
+  const { openFreezes, now } = input;
   const holding = openFreezes
-    .filter(({ allow }) => !allow.includes(severity))
+    .filter(({ allow }) => allow.length === 0 || !allow.includes(input.evaluation.row.severity))
     .toSorted((a, b) => b.until - a.until)[0];
   return holding === undefined
     ? ALLOWED

@@ -11,7 +11,8 @@ const FIRST_RETRY_MS = 60_000;
 const LONGEST_RETRY_MS = 1_800_000;
 
 /** Of one plan: each may act once on a release. A rollback does not wait for the answer to a proposal. */
-export function releaseWasNotRolledBackYet({ ledger, plan, intent, onset }: GuardInput): GuardResult {
+export function releaseWasNotRolledBackYet(input: GuardInput): GuardResult {
+  const { ledger, plan, intent } = input;
   const requests = ledger.requestsOfRelease.filter((each) => each.plan === plan.name);
   const open = requests.find(({ state }) => state === "Open");
   if (open !== undefined) {
@@ -29,7 +30,9 @@ export function releaseWasNotRolledBackYet({ ledger, plan, intent, onset }: Guar
   if (denied !== undefined) {
     return refused("Denied", `request ${denied.name} for this release was denied: a person has decided`);
   }
-  const expired = requests.find(({ state, breachSince }) => state === "Expired" && breachSince === onset);
+  const expired = requests.find(
+    ({ state, breachSince }) => state === "Expired" && breachSince === input.onset,
+  );
   if (expired !== undefined && intent === "Propose") {
     return refused(
       "Expired",
