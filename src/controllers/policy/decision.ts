@@ -29,7 +29,10 @@ export async function decideAndAct(
   const decisions = await proven(ports, context, ledger, signal);
   runtime.prepared = decisions.some(({ kind }) => kind === "Prepare") ? runtime.prepared : undefined;
   // A row stays in `firing` through a gap in the data: what goes on after it is no news.
-  if (decisions.length === 0 && runtime.firing.size === 0) runtime.told = new Map();
+  if (decisions.length === 0 && runtime.firing.size === 0) {
+    runtime.told = new Map();
+    runtime.evidence = new Map();
+  }
   for (const decision of decisions) {
     const done = await perform(ports, context, await withPlan(ports, context, decision, signal), signal);
     // One request at a time on a target: the next tick looks at the other plans.

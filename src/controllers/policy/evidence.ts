@@ -9,6 +9,12 @@ import type { TargetView } from "./target.ts";
 const HOLDS_INTERVALS = 4;
 const HOLDS_MS = 60_000;
 
+/** When more label values of a signal breach at once, the first ones are looked into: a struggling server is not asked more. */
+const MOST_AT_ONCE = 8;
+
+/** What nobody looked into must not act: a person decides. */
+const NOT_LOOKED_INTO: Evidence = { failed: "too much breaches at once to look into all of it" };
+
 /** The evidence that still speaks of the breaches and the release of now, by `stateKey`. */
 export function currentEvidence(
   { evidence, evaluations }: PolicyRuntime,
@@ -17,7 +23,7 @@ export function currentEvidence(
   now: number,
 ): ReadonlyMap<string, Evidence> {
   if (evidence.size === 0) return new Map();
-  const holdsMs = Math.max(HOLDS_MS, HOLDS_INTERVALS * intervalMs);
+  const holdsMs = holds(intervalMs);
   const current = evaluations.flatMap(({ row, part, window }) => {
     const key = stateKey(row.name, part);
     const known = evidence.get(key);
@@ -40,16 +46,22 @@ export async function gatherEvidence(
   const otherHashes = revisions
     .filter(({ uid }) => uid !== live?.uid)
     .map(({ podTemplateHash }) => podTemplateHash);
+  const known = [...runtime.evidence].filter(([, { at }]) => now - at < holds(compiled.view.intervalMs));
+  const isTooMuch = known.filter(([, { at }]) => at === now).length >= MOST_AT_ONCE;
   const gathered = await Promise.all(
     decisions.map(async ({ row, part, onset, release }) => {
       const source = compiled.signals.find(({ name }) => name === row.signal)?.source;
       const at = runtime.lastTickAt ?? now;
       const question = { at, onset, row, part, release, otherHashes, podLabel: compiled.podLabel };
-      const evidence = (await source?.evidence?.(question, signal)) ?? {};
+      const evidence = isTooMuch ? NOT_LOOKED_INTO : ((await source?.evidence?.(question, signal)) ?? {});
       return [stateKey(row.name, part), { subject: subjectOf(live, onset), at: now, evidence }] as const;
     }),
   );
-  runtime.evidence = new Map([...runtime.evidence, ...gathered]);
+  runtime.evidence = new Map([...known, ...gathered]);
+}
+
+function holds(intervalMs: number): number {
+  return Math.max(HOLDS_MS, HOLDS_INTERVALS * intervalMs);
 }
 
 function subjectOf(live: TargetView["live"], onset: number | undefined): string {

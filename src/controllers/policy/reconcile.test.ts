@@ -100,6 +100,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
       },
       leave: () => undefined,
     }),
+    evidence: { read: async () => ({}) },
   };
   const never = () => new Promise<never>(() => {});
   const deadSampler = {
