@@ -219,8 +219,11 @@ describe("the runbook's matrix, which a policy without one has", () => {
           (live) => imageOf(live) === "web:v1",
           60_000,
         );
-        const [request] = await service.requested();
-        expect(request?.spec.approval).toBe("Auto");
+        const requests = await service.requested(2);
+        const waiting = requests.find(({ spec }) => spec.plan === "restore");
+        expect(waiting?.spec).toMatchObject({ approval: "Required", severity: "SEV1" });
+        expect(requests.filter(({ spec }) => spec.approval === "Auto")).toHaveLength(1);
+        await service.shop.reaches(waiting?.metadata.name ?? "", "AwaitingApproval");
         const rows = (await service.policy()).status?.matrix?.map(({ name, plan }) => [name, plan]);
         expect(rows).toEqual([
           ["data-corruption", "application"],

@@ -33,10 +33,12 @@ export async function decideAndAct(
     runtime.told = new Map();
     runtime.evidence = new Map();
   }
+  let acts = false;
   for (const decision of decisions) {
+    // One rollback at a time on a target: a later tick looks at the others. A question may be asked beside it.
+    if (acts && decision.kind === "Rollback") continue;
     const done = await perform(ports, context, await withPlan(ports, context, decision, signal), signal);
-    // One request at a time on a target: the next tick looks at the other plans.
-    if (done === "Acted") return;
+    acts ||= done === "Acted";
   }
 }
 
