@@ -86,7 +86,6 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
   const sampleAt = (at: number): Sample => ({ kind: "Value", value: at >= hooks.breachesFrom ? 0.5 : 0 });
   const sampler = {
     server: "default",
-    evidence: { read: async () => ({}) },
     join: (query: unknown) => ({
       query,
       async read(at: number) {
