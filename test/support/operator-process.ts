@@ -39,7 +39,7 @@ export interface OperatorProcessOptions {
 }
 
 /** Election fast enough for tests; everything else as in production. */
-export const FAST_ELECTION = "leaderElection: {leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 250ms}\n";
+export const FAST_ELECTION = "leaderElection: {leaseDuration: 6s, renewDeadline: 5s, retryPeriod: 250ms}\n";
 
 /** Installs CRDs and manifests from deploy/ and gives a token of the operator's own ServiceAccount. */
 export async function installOperator(
