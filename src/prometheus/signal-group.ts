@@ -86,7 +86,8 @@ export class SignalGroup {
   join(query: FormQuery): Membership {
     const [other] = this.#members.keys();
     const member = new Membership(this, other === undefined ? query : withForm(query, other.query));
-    this.#members.set(member, 0);
+    // Nothing is asked on its behalf before it reads: it may never do so.
+    this.#members.set(member, UNREAD);
     this.#cells.add(member);
     return member;
   }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { inParallel } from "../support/in-parallel.ts";
 import { ERROR_RATE, startPolicyLab, type PolicyLab } from "../support/policy-lab.ts";
-import type { PrometheusFault } from "../support/prometheus-fault.ts";
+import { asksAbout, type PrometheusFault } from "../support/prometheus-fault.ts";
 import { until } from "../support/world.ts";
 
 interface Story {
@@ -128,7 +128,7 @@ describe("a release that breaches while its Prometheus server gives no answer", 
     await service.released();
     service.traffic(50, 0.05);
     const { queries } = lab.proxy("default");
-    const ofPolicy = () => queries.filter(({ query }) => query.includes('"resets"')).length;
+    const ofPolicy = () => queries.filter(asksAbout("resets")).length;
     for (let restarts = 0; restarts < 5; restarts += 1) {
       const seen = ofPolicy();
       service.restart();

@@ -5,6 +5,7 @@ import { configMapType } from "../../src/kube/well-known.ts";
 import { inParallel } from "../support/in-parallel.ts";
 import { CRITICAL, startPolicyLab, type PolicyLab } from "../support/policy-lab.ts";
 import { imageOf } from "../support/shop.ts";
+import { asksAbout } from "../support/prometheus-fault.ts";
 import { until } from "../support/world.ts";
 
 const SETTLED = { settle: "0s", cooldown: "30m", maxPerDay: 3, maxBreachAge: "20m" };
@@ -76,11 +77,7 @@ describe("a breach that everything else allows to be rolled back", () => {
         await service.shows("RollbackReady", "False", "Suspended");
         const asked = lab.proxy("default").queries.length;
         service.traffic(50, 0.5);
-        const own = () =>
-          lab
-            .proxy("default")
-            .queries.slice(asked)
-            .filter(({ query }) => query.includes('namespace="suspend"'));
+        const own = () => lab.proxy("default").queries.slice(asked).filter(asksAbout("suspend"));
         const begun = Date.now();
         await until(
           "five seconds",

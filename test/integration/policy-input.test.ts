@@ -5,6 +5,7 @@ import { readAudit } from "../cluster/audit.ts";
 import { inParallel } from "../support/in-parallel.ts";
 import { CRITICAL, ERROR_RATE, startPolicyLab, type PolicyLab } from "../support/policy-lab.ts";
 import { addExecutor, OPERATOR_USER, type PartialSpec } from "../support/shop.ts";
+import { asksAbout } from "../support/prometheus-fault.ts";
 import { until } from "../support/world.ts";
 
 const { signal } = new AbortController();
@@ -229,9 +230,7 @@ describe("what only the cluster can tell appears as a condition, and goes away w
         await service.released();
         await service.baked();
         const audit = () => readAudit(lab.world.controlPlane.auditLogPath);
-        const asked = () =>
-          // Other policies are asked about by the same queries.
-          lab.proxy("default").queries.filter((each) => /namespace=~?"[^"]*\bquiet\b/.test(each.query));
+        const asked = () => lab.proxy("default").queries.filter(asksAbout("quiet"));
         const before = { asked: asked().length, at: Date.now() };
 
         // Two queries an evaluation of a ratio: twelve evaluations.

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { inParallel } from "../support/in-parallel.ts";
 import { conditionOf, CRITICAL, ERROR_RATE, startPolicyLab, type PolicyLab } from "../support/policy-lab.ts";
 import { imageOf, type PartialSpec } from "../support/shop.ts";
+import { asksAbout } from "../support/prometheus-fault.ts";
 import { until } from "../support/world.ts";
 
 const QUANTILE = { quantile: "0.95", histogram: "http_request_duration_seconds", window: "4s" };
@@ -164,7 +165,7 @@ describe("signals of a real Prometheus", () => {
           { name: "queue-age", state: "Ok", value: "1s" },
           { name: "error-rate", state: "Ok", value: "0%" },
         ]);
-        const asked = lab.proxy("default").queries.filter(({ query }) => query.includes("blind"));
+        const asked = lab.proxy("default").queries.filter(asksAbout("blind"));
         expect(asked.length).toBeGreaterThan(6);
         // Without series of its own a policy sees nothing, not the neighbour's.
         service.silent(true);

@@ -18,8 +18,7 @@ const REQUESTS_PER_SECOND = 50;
 export async function startScriptedPrometheus(): Promise<ScriptedPrometheus> {
   const failingSince = new Map<string, number>();
 
-  function valueOf(query: string, atMs: number): string {
-    const namespace = /namespace="([^"]+)"/.exec(query)?.[1] ?? "";
+  function valueOf(query: string, namespace: string, atMs: number): string {
     const isFailing = atMs >= (failingSince.get(namespace) ?? Infinity);
     if (!query.includes("5..")) return String(REQUESTS_PER_SECOND);
     return String(isFailing ? REQUESTS_PER_SECOND / 2 : 0);
@@ -27,12 +26,20 @@ export async function startScriptedPrometheus(): Promise<ScriptedPrometheus> {
 
   function answerTo(path: string | undefined, form: URLSearchParams): object {
     const query = form.get("query") ?? "";
+    const targets = targetsOf(query);
     if (path === "/api/v1/query_range") {
-      const values = stepsOf(form).map((at) => [at / 1_000, valueOf(query, at)]);
-      return { resultType: "matrix", result: [{ metric: {}, values }] };
+      const result = targets.map((metric) => ({
+        metric,
+        values: stepsOf(form).map((at) => [at / 1_000, valueOf(query, metric["namespace"] ?? "", at)]),
+      }));
+      return { resultType: "matrix", result };
     }
     const at = msOf(form, "time");
-    return { resultType: "vector", result: [{ metric: {}, value: [at / 1_000, valueOf(query, at)] }] };
+    const result = targets.map((metric) => ({
+      metric,
+      value: [at / 1_000, valueOf(query, metric["namespace"] ?? "", at)],
+    }));
+    return { resultType: "vector", result };
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -55,6 +62,18 @@ export async function startScriptedPrometheus(): Promise<ScriptedPrometheus> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Every combination of the values that the query names for the labels which it groups by. */
+function targetsOf(query: string): readonly Readonly<Record<string, string>>[] {
+  const labels = (/by \(([^)]*)\)/.exec(query)?.[1] ?? "").split(", ").filter((label) => label !== "");
+  return labels.reduce<readonly Readonly<Record<string, string>>[]>(
+    (targets, label) => {
+      const values = new RegExp(`\\b${label}=~?"([^"]*)"`).exec(query)?.[1]?.split("|") ?? [];
+      return targets.flatMap((target) => values.map((value) => ({ ...target, [label]: value })));
+    },
+    [{}],
+  );
 }
 
 function stepsOf(form: URLSearchParams): readonly number[] {

@@ -50,6 +50,12 @@ export interface SeenQuery {
   readonly query: string;
 }
 
+/** Whether a query reads series of the namespace; one query asks about those of many policies. */
+export function asksAbout(namespace: string): (seen: SeenQuery) => boolean {
+  const among = new RegExp(`namespace=~?"([^"]*\\|)?${namespace}[|"]`);
+  return ({ query }) => among.test(query);
+}
+
 export async function startPrometheusFaultProxy(upstream: string): Promise<PrometheusFaultProxy> {
   const queries: SeenQuery[] = [];
   let fault: PrometheusFault = "none";
