@@ -170,7 +170,11 @@ describe("the runbook's matrix, which a policy without one has", () => {
           message: expect.stringContaining("would go back to revision 1"),
         });
         expect(status?.prepared?.digest).toMatch(/^[0-9a-f]+$/);
-        expect(await service.notes("PlanReady")).toHaveLength(1);
+        await until(
+          "the event",
+          () => service.notes("PlanReady"),
+          (notes) => notes.length === 1,
+        );
         expect(await service.requests()).toEqual([]);
       },
 

@@ -3,6 +3,8 @@ import { isActing, type ActingDecision, type Decision } from "../../decision/dec
 import { stateKey } from "../../decision/matrix.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { isFinished, isWaitingForApproval } from "../request/phase.ts";
+import type { HoldReason } from "../../decision/guards/guard.ts";
+import type { PolicyRuntime } from "./runtime.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { BY_TARGET } from "../request/request-controller.ts";
 import { recordAutomatic } from "./act.ts";
@@ -37,7 +39,8 @@ export async function decideAndAct(
   for (const decision of decisions) {
     // One rollback at a time on a target: a later tick looks at the others. A question may be asked beside it.
     if (acts && decision.kind === "Rollback") continue;
-    const done = await perform(ports, context, await withPlan(ports, context, decision, signal), signal);
+    const patient = withPatience(runtime, decision);
+    const done = await perform(ports, context, await withPlan(ports, context, patient, signal), signal);
     acts ||= done === "Acted";
   }
 }
@@ -67,6 +70,23 @@ async function perform(
   }
 }
 
+/** Evidence that could not be read is asked for so often again, at the next evaluations, before a person is asked. */
+const PATIENCE = 2;
+
+function withPatience({ evidence }: PolicyRuntime, decision: Decision): Decision {
+  if (decision.kind !== "Propose" || decision.instead === undefined) return decision;
+  const failures = evidence.get(stateKey(decision.row.name, decision.part))?.failures ?? 0;
+  return failures === 0 || failures > PATIENCE
+    ? decision
+    : held(decision, "Unattributed", `${decision.instead}; it is asked for again at the next evaluation`);
+}
+
+function held(decision: ActingDecision, reason: HoldReason, message: string): Decision {
+  const { plan, row, part, value, onset, attribution, sentence } = decision;
+  const finding = { plan, row, part, value, onset, attribution, sentence };
+  return { kind: "Hold", reason, message, retryAt: undefined, ...finding };
+}
+
 /** What the plan itself refuses is held with its reason, instead of making a request that must fail. */
 async function withPlan(
   ports: PolicyPorts,
@@ -77,15 +97,11 @@ async function withPlan(
   if (!isActing(decision)) return decision;
   const answer = await planAnswer(ports, context, decision.plan, signal);
   if (answer?.ready === true) return decision;
-  const { plan, row, part, value, onset, attribution, sentence } = decision;
-  const finding = { plan, row, part, value, onset, attribution, sentence };
-  return {
-    kind: "Hold",
-    reason: "NotReady",
-    message: answer === undefined ? "no plan was made yet" : `${answer.reason}: ${answer.message}`,
-    retryAt: undefined,
-    ...finding,
-  };
+  return held(
+    decision,
+    "NotReady",
+    answer === undefined ? "no plan was made yet" : `${answer.reason}: ${answer.message}`,
+  );
 }
 
 /** Would this plan work right now. That of the first plan is known: it is the condition RollbackReady. */

@@ -2,7 +2,7 @@ import type { Evidence } from "../../decision/attribution/evidence.ts";
 import type { ActingDecision } from "../../decision/decide.ts";
 import { stateKey } from "../../decision/matrix.ts";
 import type { CompiledPolicy } from "./compile.ts";
-import type { PolicyRuntime } from "./runtime.ts";
+import type { GatheredEvidence, PolicyRuntime } from "./runtime.ts";
 import type { TargetView } from "./target.ts";
 
 /** Evidence is gathered anew after so many intervals, and not sooner than this, ms. */
@@ -23,12 +23,13 @@ export function currentEvidence(
   now: number,
 ): ReadonlyMap<string, Evidence> {
   if (evidence.size === 0) return new Map();
-  const holdsMs = holds(intervalMs);
   const current = evaluations.flatMap(({ row, part, window }) => {
     const key = stateKey(row.name, part);
     const known = evidence.get(key);
     const isCurrent =
-      known?.subject === subjectOf(live, window.onset) && now - known.at < holdsMs && known.at <= now;
+      known?.subject === subjectOf(live, window.onset) &&
+      now - known.at < lifeOf(known, intervalMs) &&
+      known.at <= now;
     return isCurrent ? [[key, known.evidence] as const] : [];
   });
   return new Map(current);
@@ -54,10 +55,20 @@ export async function gatherEvidence(
       const at = runtime.lastTickAt ?? now;
       const question = { at, onset, row, part, release, otherHashes, podLabel: compiled.podLabel };
       const evidence = isTooMuch ? NOT_LOOKED_INTO : ((await source?.evidence?.(question, signal)) ?? {});
-      return [stateKey(row.name, part), { subject: subjectOf(live, onset), at: now, evidence }] as const;
+      const key = stateKey(row.name, part);
+      const subject = subjectOf(live, onset);
+      const before = runtime.evidence.get(key);
+      const failedBefore = before?.subject === subject ? before.failures : 0;
+      const failures = evidence.failed === undefined ? 0 : failedBefore + 1;
+      return [key, { subject, at: now, evidence, failures }] as const;
     }),
   );
   runtime.evidence = new Map([...known, ...gathered]);
+}
+
+/** What could not be read is asked for again at the next evaluation. */
+function lifeOf({ failures }: GatheredEvidence, intervalMs: number): number {
+  return failures > 0 ? intervalMs / 2 : holds(intervalMs);
 }
 
 function holds(intervalMs: number): number {

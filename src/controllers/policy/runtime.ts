@@ -69,6 +69,8 @@ export interface GatheredEvidence {
   /** ms since the epoch. */
   readonly at: number;
   readonly evidence: Evidence;
+  /** How often in a row it could not be read. */
+  readonly failures: number;
 }
 
 export interface SeenRelease {
