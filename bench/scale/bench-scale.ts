@@ -215,7 +215,7 @@ async function withScene(
       intervalMs: size.intervalMs,
       revisions: replicaSetsPerDeployment,
     };
-    await awaitSilence(scene, 10 * MINUTE_MS);
+    await awaitSilence(scene, 20 * MINUTE_MS);
     progress(`scale: all ${policies} policies are Ready`);
     const lines = await work(scene, async (more) => {
       const { items } = await world.client.list(ROLLBACK_POLICIES, { signal });

@@ -57,7 +57,7 @@ export function createStore<T extends KubeObject>(options: StoreOptions<T> = {})
   const transform = options.transform ?? stripBookkeeping;
   const indexers = Object.entries(options.indexers ?? {});
   const objects = new Map<string, T>();
-  const indexes = new Map(indexers.map(([name]) => [name, new Map<string, Set<string>>()]));
+  const indexes = new Map(indexers.map(([name]) => [name, new Map<string, string | Set<string>>()]));
   const listeners = new Set<(change: StoreChange<T>) => void>();
   const firstSync = Promise.withResolvers<void>();
   let synced = false;
@@ -66,9 +66,9 @@ export function createStore<T extends KubeObject>(options: StoreOptions<T> = {})
     for (const [name, values] of indexers) {
       const entries = indexes.get(name);
       for (const value of values(object)) {
-        const keys = entries?.get(value) ?? new Set<string>();
-        if (present) entries?.set(value, keys.add(key));
-        else if (keys.delete(key) && keys.size === 0) entries?.delete(value);
+        if (entries === undefined) continue;
+        if (present) addKey(entries, value, key);
+        else removeKey(entries, value, key);
       }
     }
   }
@@ -109,7 +109,9 @@ export function createStore<T extends KubeObject>(options: StoreOptions<T> = {})
     byIndex(name, value) {
       const entries = indexes.get(name);
       if (entries === undefined) throw new TypeError(`the store has no index "${name}"`);
-      return [...(entries.get(value) ?? [])].flatMap((key) => objects.get(key) ?? []);
+      const found = entries.get(value) ?? [];
+      const keys = typeof found === "string" ? [found] : [...found];
+      return keys.flatMap((key) => objects.get(key) ?? []);
     },
     get size() {
       return objects.size;
@@ -149,6 +151,22 @@ export function createStore<T extends KubeObject>(options: StoreOptions<T> = {})
       firstSync.resolve();
     },
   };
+}
+
+/** Keys of an index: most values have one object, for which a set would be several times the memory. */
+type Keys = Map<string, string | Set<string>>;
+
+function addKey(entries: Keys, value: string, key: string): void {
+  const known = entries.get(value);
+  if (known === undefined || known === key) entries.set(value, key);
+  else if (typeof known === "string") entries.set(value, new Set([known, key]));
+  else known.add(key);
+}
+
+function removeKey(entries: Keys, value: string, key: string): void {
+  const known = entries.get(value);
+  if (known === key) entries.delete(value);
+  else if (typeof known === "object" && known.delete(key) && known.size === 0) entries.delete(value);
 }
 
 /**

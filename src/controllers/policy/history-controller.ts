@@ -11,6 +11,7 @@ import { REQUESTS_BY_POLICY, requestPolicy, surplusRequests } from "./history.ts
 import { REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
 import { targetOf } from "./reconcile.ts";
 import { viewTarget } from "./target.ts";
+import { queueAll } from "./wake.ts";
 
 /** Nobody waits for it. */
 const WORKERS = 2;
@@ -46,7 +47,7 @@ export async function runHistoryController(
       if (isFinished(object)) requestPolicy(object).forEach(add);
     }),
   ];
-  for (const policy of ports.policies.list()) add(keyOf(policy));
+  queueAll(ports.policies, queue);
   try {
     await runController({
       queue,

@@ -1,6 +1,5 @@
 import type { Clock, Random } from "../../kube/clock.ts";
 import { fixedWorkers, runController } from "../../kube/controller.ts";
-import { keyOf } from "../../kube/objects.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { evaluatePolicy } from "./evaluate.ts";
 import { GoingBreaches } from "./going-breaches.ts";
@@ -14,7 +13,7 @@ import { readinessSubject, reconcilePolicy, type PolicyMemory } from "./reconcil
 import { closePolicy } from "./compile.ts";
 import type { PolicyRuntime } from "./runtime.ts";
 import { Ticker } from "./ticker.ts";
-import { wakeOnChanges } from "./wake.ts";
+import { queueAll, wakeOnChanges } from "./wake.ts";
 
 /** Passes wait for the API server only, over not more than a few connections. */
 const WORKERS = 64;
@@ -69,7 +68,7 @@ export async function runPolicyController(
   }
 
   const stops = [...wakeOnChanges(ports, queue), recent.follow(), countPolicies(ports, options.onPolicies)];
-  for (const policy of ports.policies.list()) queue.add(keyOf(policy), { priority: priorities.resync });
+  queueAll(ports.policies, queue);
   try {
     await Promise.all([
       runController({

@@ -1,9 +1,20 @@
 import { keyOf, type ObjectMeta } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import type { WorkQueue } from "../../kube/work-queue.ts";
+import { priorities, type WorkQueue } from "../../kube/work-queue.ts";
 import { requestTargets } from "../request/request-controller.ts";
 import { requestPolicy } from "./history.ts";
 import { POLICIES_BY_TARGET, policyTarget, type PolicyPorts } from "./ports.ts";
+
+/**
+ * Queues all policies that are there, behind whatever is urgent. A function of its own: a loop in an async function that
+ * goes on for the life of the process would keep its list, and with it every policy as it was at the start.
+ */
+export function queueAll(
+  policies: Pick<PolicyPorts["policies"], "list">,
+  queue: Pick<WorkQueue, "add">,
+): void {
+  for (const policy of policies.list()) queue.add(keyOf(policy), { priority: priorities.resync });
+}
 
 /**
  * Queues the policies that a change concerns: of the policy itself, its target and the target's revisions, ledger and
