@@ -5,9 +5,8 @@ import type { AutomaticRequest } from "./guards/guard.ts";
 import { evaluateRows, statesOf, type RowEvaluation } from "./matrix.ts";
 import type { Row } from "./row.ts";
 import type { Sample, UnknownKind } from "./sample.ts";
+import { decisionInput, START, STEP } from "./testing/decision-input.ts";
 
-const STEP = 15_000;
-const START = Date.UTC(2026, 10, 22, 14, 0, 0);
 const CRITICAL: Row = {
   name: "critical",
   signal: "error-rate",
@@ -48,36 +47,7 @@ function watch(
 const BROKEN = [0, 0.3, 0.3, 0.3, 0.3, 0.312];
 
 function input(change: Partial<DecisionInput> = {}): DecisionInput {
-  return {
-    now: START + 5 * STEP,
-    killSwitch: "Off",
-    policy: {
-      mode: "Enforce",
-      suspended: false,
-      executor: "rollback-executor",
-      intervalMs: STEP,
-      lookbackMs: 3_600_000,
-      require: "Likely",
-      settleMs: 60_000,
-      cooldownMs: 1_800_000,
-      maxPerDay: 3,
-      maxBreachAgeMs: 1_200_000,
-    },
-    release: { replicaSetUid: "rs-8", revision: 8, podTemplateHash: "h8", startedAt: START },
-    rollbackTarget: { revision: 7, replicaSetUid: "rs-7", podTemplateHash: "h7" },
-    ledger: { automaticRollbacks: [], requestsOfRelease: [], pendingRows: new Set() },
-    cluster: { automaticRollbacks: [], maxPerTenMinutes: 5, otherOnsets: [], sharedBreachTargets: 5 },
-    plans: [{ name: "application", goesBack: true }],
-    evidence: new Map(),
-    previous: [],
-    frozenBy: undefined,
-    openFreezes: [],
-    hotfixEta: undefined,
-    watchingSince: START - 3_600_000,
-    target: { uid: "uid-api", name: "api" },
-    evaluations: watch(BROKEN),
-    ...change,
-  };
+  return decisionInput(watch(BROKEN), change);
 }
 
 function automatic(
