@@ -86,7 +86,7 @@ describe("the operator dies between its decision and its request", () => {
   beforeAll(async () => {
     prometheus = await startScriptedPrometheus();
     crashes = await startCrashWorld();
-    config = `${SHORT_LEASE}limits: {automaticRollbacksPer10Minutes: 1000}\nprometheus: {servers: [{name: default, url: "${prometheus.url}", scrapeInterval: 1s}]}\n`;
+    config = `${SHORT_LEASE}limits: {automaticRollbacksPer10Minutes: 1000, sharedBreachTargets: 0}\nprometheus: {servers: [{name: default, url: "${prometheus.url}", scrapeInterval: 1s}]}\n`;
     leader = await crashes.spawn({ config });
     await untilLeading(leader);
     standby = await crashes.spawn({ config });
