@@ -58,7 +58,7 @@ export const OperatorConfig = z
         automaticRollbacksPer10Minutes: z.int().min(0).max(10_000).default(5),
         /**
          * So many targets that begin to breach within two minutes look like a shared dependency: automatic rollbacks of
-         * them are held. 0: never.
+         * them are held. 0: breaches of others are never looked at, also not as evidence of a cause.
          */
         sharedBreachTargets: z.int().min(0).max(10_000).default(5),
         concurrentRequests: z.int().min(1).max(1_000).default(20),

@@ -74,8 +74,20 @@ export async function runRequestController(
     }
   }
 
-  function countApprovals(): void {
-    options.onApprovals(requests.list().filter(isWaitingForApproval).length);
+  /** Keys of the requests that wait for an answer. */
+  const waiting = new Set<string>();
+  function countApprovals(request: RollbackRequest, isGone = false): void {
+    if (!isGone && isWaitingForApproval(request)) waiting.add(keyOf(request));
+    else waiting.delete(keyOf(request));
+    options.onApprovals(waiting.size);
+  }
+
+  function start(): void {
+    options.onApprovals(0);
+    for (const request of requests.list()) {
+      queue.add(keyOf(request));
+      countApprovals(request);
+    }
   }
 
   const stops = [
@@ -86,7 +98,7 @@ export async function runRequestController(
       }
       if (change.type === "deleted" || isFinished(change.object))
         requestTargets(change.object).forEach((target) => wakeTarget(target));
-      countApprovals();
+      countApprovals(change.object, change.type === "deleted");
     }),
     ...workloads.map(({ kind, store }) =>
       store.onChange((change) => {
@@ -98,8 +110,8 @@ export async function runRequestController(
       for (const request of requests.list()) if (!isFinished(request)) queue.add(keyOf(request));
     }),
   ];
-  for (const request of requests.list()) queue.add(keyOf(request));
-  countApprovals();
+  // In a function of its own: the list would be kept as long as this one runs.
+  start();
   try {
     await runController({
       queue,
