@@ -12,6 +12,7 @@ import { runHistoryController } from "./controllers/policy/history-controller.ts
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
+import { UnaskedRuns } from "./controllers/policy/unasked-runs.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
 import type { Clock, Random } from "./kube/clock.ts";
@@ -105,6 +106,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
 
+  const unaskedRuns = new UnaskedRuns();
   const recent = new RecentRollbacks(caches.ledgers.store, () => clock.now());
 
   function runRequests(signal: AbortSignal): Promise<void> {
@@ -122,6 +124,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
             automaticRollbacks: recent.times(),
             maxPerTenMinutes: live.current.limits.automaticRollbacksPer10Minutes,
           }),
+          mayRunUnasked: (policy, plan) => unaskedRuns.allows(policy, plan, clock.now()),
           locks: new TargetLocks(requestClient, config.namespace),
           verifications: soaks,
           get defaultExecutor() {
@@ -173,6 +176,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
         ports: {
           ...common,
           ...views,
+          unaskedRuns,
           servers,
           cluster,
           observer: policyObserver(log, metrics),

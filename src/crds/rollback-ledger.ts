@@ -94,6 +94,10 @@ export const LedgerAutomatic = z
     runAfter: limitedDuration("After this a proposal runs unless it was denied.", "1s", "168h").optional(),
     at: time("When it was decided."),
     released: time("Start of the release that is undone.").optional(),
+    answer: z
+      .enum(["Denied", "Expired", "Aborted"])
+      .optional()
+      .meta(meta("How it ended without an act, where a person decided so or nobody answered.")),
     trigger: Trigger,
   })
   .meta(meta("An automatic rollback or proposal, recorded before its request is made."));

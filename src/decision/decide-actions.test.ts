@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { decide, unproven, type Decision, type DecisionInput } from "./decide.ts";
+import type { Evidence } from "./attribution/evidence.ts";
+import { decide, runsUnasked, unproven, unprovenRuns, type Decision, type DecisionInput } from "./decide.ts";
 import type { AutomaticRequest } from "./guards/guard.ts";
 import { evaluateRows, statesOf, type RowEvaluation } from "./matrix.ts";
 import type { Row } from "./row.ts";
@@ -273,5 +274,51 @@ describe("parts of a signal", () => {
         sentence: expect.stringMatching(/^error-rate of route=\/b 50% > 10%/),
       },
     ]);
+  });
+});
+
+/** New pods that are ill beside old ones that are well: proof. */
+const CAUSED: Evidence = {
+  ill: {
+    what: "OOMKilled",
+    isComparable: true,
+    pods: [true, true, false, false].map((isIll) => ({ hash: isIll ? "h8" : "h7", isIll })),
+  },
+};
+
+describe("a proposal that may run unasked", () => {
+  const pods = { evidence: new Map([["elevated", CAUSED]]) };
+  const waits = { ...requested("Waiting"), ...pods };
+
+  it("runs while the breach goes on, the release is the proven cause and nothing would hold a rollback", () => {
+    expect([...runsUnasked(input([ELEVATED], waits))]).toEqual(["application"]);
+  });
+
+  const { policy, cluster } = input([]);
+  it.each<[string, Partial<DecisionInput>]>([
+    ["nobody waits", pods],
+    ["the cause is not proven", { ...requested("Waiting"), evidence: new Map([["elevated", {}]]) }],
+    ["nothing was looked into", requested("Waiting")],
+    ["it has recovered", { ...waits, evaluations: watch([ELEVATED], 0) }],
+    ["the evaluation is old", { ...waits, now: NOW + 3_600_000 }],
+    ["mode Observe", { ...waits, policy: { ...policy, mode: "Observe" } }],
+    ["suspended", { ...waits, policy: { ...policy, suspended: true } }],
+    ["a hotfix is announced", { ...waits, hotfixEta: NOW + 60_000 }],
+    ["a freeze window is open", { ...waits, openFreezes: [{ name: "w", until: NOW + 1, allow: ["SEV1"] }] }],
+    ["the kill switch is on", { ...waits, killSwitch: "On" }],
+    ["the cluster's limit is reached", { ...waits, cluster: { ...cluster, maxPerTenMinutes: 0 } }],
+  ])("does not run where %s", (_, change) => {
+    expect([...runsUnasked(input([ELEVATED], change))]).toEqual([]);
+  });
+
+  it("is not called for by another row that fires", () => {
+    const notify: Row = { ...ELEVATED, name: "notify", action: "Notify", runAfterMs: undefined };
+    expect([...runsUnasked(input([notify], waits))]).toEqual([]);
+  });
+
+  it("asks for proof that is missing", () => {
+    expect(unprovenRuns(input([ELEVATED], requested("Waiting")))).toMatchObject([{ row: ELEVATED }]);
+    expect(unprovenRuns(input([ELEVATED], waits))).toEqual([]);
+    expect(unprovenRuns(input([ELEVATED]))).toEqual([]);
   });
 });

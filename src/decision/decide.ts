@@ -73,6 +73,9 @@ export interface Act extends Finding {
   readonly requestName: string;
 }
 
+/** A breach whose cause can be looked into. */
+export type Provable = Pick<Act, "row" | "part" | "onset" | "release">;
+
 export type ActingDecision = Extract<Decision, { readonly kind: "Rollback" | "Propose" }>;
 
 export function isActing(decision: Decision): decision is ActingDecision {
@@ -111,7 +114,44 @@ function isCurrent(at: number, { now, policy }: DecisionInput): boolean {
   return now - at <= (TOLERATED_GAP + 1) * policy.intervalMs;
 }
 
-function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Decision | undefined {
+/** A firing row with everything that guards look at. */
+interface Judged {
+  readonly finding: Finding;
+  readonly guardInput: GuardInput;
+}
+
+/** Rows whose proposal waits for an answer, and runs without one after a while. */
+function waitingRuns(input: DecisionInput): readonly Judged[] {
+  const { plans, evaluations, ledger } = input;
+  const isWaiting = ({ name }: PlanView) =>
+    ledger.requestsOfRelease.some(({ state, plan }) => state === "Waiting" && plan === name);
+  return plans.filter(isWaiting).flatMap((plan) =>
+    evaluations
+      .filter(({ row, fires, at }) => fires && row.plan === plan.name && isCurrent(at, input))
+      .filter(({ row }) => row.action === "Propose" && row.runAfterMs !== undefined)
+      .flatMap((evaluation) => judge(evaluation, plan, input) ?? []),
+  );
+}
+
+/** Of these the ones whose cause was not looked into yet, or not lately. */
+export function unprovenRuns(input: DecisionInput): readonly Provable[] {
+  const { release, evidence } = input;
+  if (release === undefined) return [];
+  return waitingRuns(input)
+    .map(({ finding: { row, part, onset } }) => ({ row, part, onset, release }))
+    .filter(({ row, part }) => !evidence.has(stateKey(row.name, part)));
+}
+
+/** The plans by which a waiting proposal may run unasked now: an automatic act, so everything that binds one binds it. */
+export function runsUnasked(input: DecisionInput): ReadonlySet<string> {
+  const allowed = waitingRuns(input).filter(
+    ({ finding, guardInput }) =>
+      finding.attribution.verdict === "Caused" && checkGuards(GUARDS, guardInput).allowed,
+  );
+  return new Set(allowed.map(({ finding }) => finding.plan));
+}
+
+function judge(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Judged | undefined {
   const { row, part, sample, window } = evaluation;
   const { run, onset, healthyAt } = window;
   if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
@@ -139,11 +179,18 @@ function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInp
     attribution,
   });
   const finding: Finding = { plan: plan.name, row, part, value: sample.value, onset, attribution, sentence };
-  const guardInput: GuardInput = { ...input, evaluation, onset, attribution, plan, intent: "Rollback" };
+  return { finding, guardInput: { ...input, evaluation, onset, attribution, plan, intent: "Rollback" } };
+}
+
+function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Decision | undefined {
+  const judged = judge(evaluation, plan, input);
+  if (judged === undefined) return undefined;
+  const { finding, guardInput } = judged;
+  const { row } = finding;
   switch (row.action) {
     case "Notify":
     case "Prepare":
-      return policy.suspended || !releaseHasSettled(guardInput).allowed
+      return input.policy.suspended || !releaseHasSettled(guardInput).allowed
         ? undefined
         : { kind: row.action, ...finding };
     case "Propose":

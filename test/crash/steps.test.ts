@@ -57,6 +57,7 @@ describe("the operator dies after each write of a request of several steps", () 
       policiesOn: () => [],
       workload: () => undefined,
       cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),
+      mayRunUnasked: () => false,
       clock: systemClock(),
       actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
       locks: new TargetLocks(client, SYSTEM),

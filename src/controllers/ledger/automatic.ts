@@ -38,6 +38,30 @@ export function isRequestOf(
   );
 }
 
+/** When its act was announced; when it was decided, as long as it has not acted. A proposal may act much later. Ms. */
+export function actedAt(
+  { uid, at }: LedgerAutomatic,
+  { executed }: Pick<RollbackLedgerSpec, "executed">,
+): number {
+  const announced = uid === undefined ? undefined : executed.findLast((each) => each.uid === uid);
+  return Date.parse(announced?.at ?? at);
+}
+
+/** What people made of a decision that did not act: it outlives the request, which anybody may delete. */
+export function recordAnswer(
+  ledger: RollbackLedgerSpec,
+  { request }: LedgerAutomatic,
+  answer: NonNullable<LedgerAutomatic["answer"]>,
+): RollbackLedgerSpec {
+  const index = ledger.automatic.findIndex(
+    (each) => each.request === request && each.uid === undefined && each.answer === undefined,
+  );
+  const entry = ledger.automatic[index];
+  return entry === undefined
+    ? ledger
+    : { ...ledger, automatic: ledger.automatic.with(index, { ...entry, answer }) };
+}
+
 /** Binds a decision to the object that acts on it; from then on nothing else of that name is taken for it. */
 export function bindAutomatic(
   ledger: RollbackLedgerSpec,

@@ -1,6 +1,13 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { decide, unproven, type Decision, type DecisionInput } from "../../decision/decide.ts";
+import {
+  decide,
+  runsUnasked,
+  unproven,
+  unprovenRuns,
+  type Decision,
+  type DecisionInput,
+} from "../../decision/decide.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { currentEvidence, gatherEvidence } from "./evidence.ts";
 import { annotated, frozenBy, hotfixEta } from "./annotations.ts";
@@ -9,6 +16,12 @@ import type { PolicyPorts } from "./ports.ts";
 import { toRelease } from "./target.ts";
 import { troubledSpans } from "./troubled.ts";
 import type { DecisionContext } from "./decision-context.ts";
+
+export interface Proven {
+  readonly decisions: readonly Decision[];
+  /** The plans by which a waiting proposal may run unasked now. */
+  readonly runs: ReadonlySet<string>;
+}
 
 /**
  * Decides, and where that would act on a breach whose cause was not looked into, looks into it and decides again, which may
@@ -19,14 +32,15 @@ export async function proven(
   context: DecisionContext,
   ledger: RollbackLedgerSpec | undefined,
   signal: AbortSignal,
-): Promise<readonly Decision[]> {
+): Promise<Proven> {
   const { runtime, compiled, view } = context;
   const now = ports.clock.now();
   for (;;) {
     const evidence = currentEvidence(runtime, compiled, view, now);
-    const decisions = decideOn(ports, context, ledger, evidence);
-    const open = unproven(decisions, evidence);
-    if (open.length === 0) return decisions;
+    const input = inputOf(ports, context, ledger, evidence);
+    const decisions = decide(input);
+    const open = [...unproven(decisions, evidence), ...unprovenRuns(input)];
+    if (open.length === 0) return { decisions, runs: runsUnasked(input) };
     await gatherEvidence(runtime, compiled, view, open, now, signal);
   }
 }
@@ -37,12 +51,21 @@ export function decideOn(
   ledger: RollbackLedgerSpec | undefined,
   evidence: DecisionInput["evidence"],
 ): readonly Decision[] {
+  return decide(inputOf(ports, context, ledger, evidence));
+}
+
+function inputOf(
+  ports: PolicyPorts,
+  context: DecisionContext,
+  ledger: RollbackLedgerSpec | undefined,
+  evidence: DecisionInput["evidence"],
+): DecisionInput {
   const { compiled, runtime, view, policy, deployment } = context;
   const { live } = view;
   const now = ports.clock.now();
   const release = live === undefined ? undefined : toRelease(live, ledger);
   const people = annotated(policy, deployment);
-  return decide({
+  return {
     now,
     target: { uid: view.uid, name: view.name },
     plans: compiled.plans,
@@ -70,7 +93,7 @@ export function decideOn(
     hotfixEta: hotfixEta(people),
     openFreezes: compiled.freeze.openAt(now),
     watchingSince: runtime.watchingSince,
-  });
+  };
 }
 
 export function finder(ports: PolicyPorts, target: TargetKey): FindRequest {

@@ -1,5 +1,6 @@
 import type { TargetKey } from "../../actions/action.ts";
 import { isActing, type ActingDecision, type Decision } from "../../decision/decide.ts";
+import { TOLERATED_GAP } from "../../decision/window.ts";
 import { stateKey } from "../../decision/matrix.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { isFinished, isWaitingForApproval } from "../request/phase.ts";
@@ -28,7 +29,9 @@ export async function decideAndAct(
   await makeUnmade(ports, context, signal);
   // While a rollback is under way its windows still hold the breach that it mends: the same story, not a new one.
   if (isBusy(ports, context.target)) return;
-  const decisions = await proven(ports, context, ledger, signal);
+  const { decisions, runs } = await proven(ports, context, ledger, signal);
+  const { intervalMs } = context.compiled.view;
+  ports.unaskedRuns.note(policy, runs, ports.clock.now() + (TOLERATED_GAP + 1) * intervalMs);
   runtime.prepared = decisions.some(({ kind }) => kind === "Prepare") ? runtime.prepared : undefined;
   // A row stays in `firing` through a gap in the data: what goes on after it is no news.
   if (decisions.length === 0 && runtime.firing.size === 0) {

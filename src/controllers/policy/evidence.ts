@@ -1,5 +1,5 @@
 import type { Evidence } from "../../decision/attribution/evidence.ts";
-import type { ActingDecision } from "../../decision/decide.ts";
+import type { Provable } from "../../decision/decide.ts";
 import { stateKey } from "../../decision/matrix.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import type { GatheredEvidence, PolicyRuntime } from "./runtime.ts";
@@ -40,7 +40,7 @@ export async function gatherEvidence(
   runtime: PolicyRuntime,
   compiled: CompiledPolicy,
   { live, revisions }: TargetView,
-  decisions: readonly ActingDecision[],
+  breaches: readonly Provable[],
   now: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -50,7 +50,7 @@ export async function gatherEvidence(
   const known = [...runtime.evidence].filter(([, { at }]) => now - at < holds(compiled.view.intervalMs));
   const isTooMuch = known.filter(([, { at }]) => at === now).length >= MOST_AT_ONCE;
   const gathered = await Promise.all(
-    decisions.map(async ({ row, part, onset, release }) => {
+    breaches.map(async ({ row, part, onset, release }) => {
       const source = compiled.signals.find(({ name }) => name === row.signal)?.source;
       const at = runtime.lastTickAt ?? now;
       const question = { at, onset, row, part, release, otherHashes, podLabel: compiled.podLabel };

@@ -51,6 +51,7 @@ describe("viewLedger", () => {
     ["under way", 300_000, { r1: "Planning" }, "Open"],
     ["refused before its act", 300_000, { r1: "Failed" }, "EndedUnapplied"],
     ["aborted by a person", 300_000, { r1: "Aborted" }, "Aborted"],
+    ["denied by a person", 300_000, { r1: "Denied" }, "Denied"],
   ])("%s", (_what, age, phases, state) => {
     expect(stateOf(ledger({ automatic: [automatic("r1", age)] }), requests(phases))).toBe(state);
   });
@@ -97,10 +98,10 @@ describe("viewLedger", () => {
     const again = automatic("r2", 200_000, { revision: 5 });
     const spec = ledger({
       automatic: [other, again, automatic("r1")],
-      executed: [executed("r0", "Succeeded")],
+      executed: [{ ...executed("r0", "Succeeded"), at: new Date(NOW - 299_000).toISOString() }],
     });
     const view = viewLedger(spec, RELEASE, requests({}), NOW);
-    expect(view.automaticRollbacks).toEqual([NOW - 300_000, NOW - 10_000]);
+    expect(view.automaticRollbacks).toEqual([NOW - 299_000, NOW - 10_000]);
     expect(view.requestsOfRelease).toEqual([
       {
         name: "r1",
@@ -111,6 +112,25 @@ describe("viewLedger", () => {
         state: "Open",
       },
     ]);
+  });
+
+  it("keeps what people answered when the request is deleted, and asks no deleted question again", () => {
+    const old = 300_000;
+    const proposed = { action: "Propose" } as const;
+    const stateAfter = (change: Partial<LedgerAutomatic>, age = old) =>
+      stateOf(ledger({ automatic: [automatic("r1", age, change)] }));
+    expect(stateAfter({ ...proposed, answer: "Denied" })).toBe("Denied");
+    expect(stateAfter({ answer: "Aborted" })).toBe("Aborted");
+    expect(stateAfter(proposed)).toBe("Expired");
+    expect(stateAfter(proposed, 10_000)).toBe("Waiting");
+    const spec = ledger({ automatic: [automatic("r1", 10_000, { ...proposed, answer: "Denied" })] });
+    expect(unmadeRequests(spec, requests({}), NOW)).toEqual([]);
+  });
+
+  it("counts a rollback from its act, which may be long after its decision", () => {
+    const acted = automatic("r1", 3_600_000, { action: "Propose", uid: "uid-of-r1" });
+    const spec = ledger({ automatic: [acted], executed: [executed("r1", "Succeeded")] });
+    expect(viewLedger(spec, RELEASE, requests({}), NOW).automaticRollbacks).toEqual([NOW]);
   });
 
   it("is empty without a ledger", () => {

@@ -4,12 +4,14 @@ import { lastKnownGood, sameRelease, type KnownGoodRevision } from "../../decisi
 import type { Release } from "../../decision/release.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { RevisionIdentity } from "../../workloads/revisions.ts";
-import { isRequestOf } from "../ledger/automatic.ts";
+import { actedAt, isRequestOf } from "../ledger/automatic.ts";
 import { DEFAULT_PLAN } from "../../crds/default-plan.ts";
 import { isFinished, isWaitingForApproval } from "../request/phase.ts";
 
 /** How long a recorded request may take to appear before it counts as never made, ms. */
 export const CREATION_MS = 60_000;
+
+const NOTHING = { executed: [] };
 
 export type FindRequest = (name: string) => RollbackRequest | undefined;
 
@@ -28,7 +30,7 @@ export function viewLedger(
   return {
     automaticRollbacks: entries
       .filter(({ state }) => state === "Open" || state === "Applied")
-      .map(({ entry }) => Date.parse(entry.at)),
+      .map(({ entry }) => actedAt(entry, ledger ?? NOTHING)),
     requestsOfRelease: entries
       .filter(({ entry }) => release !== undefined && isOf(entry, release))
       .map(({ entry, state }) => ({
@@ -52,6 +54,7 @@ export function unmadeRequests(
 ): readonly LedgerAutomatic[] {
   return (ledger?.automatic ?? []).filter(
     (entry) =>
+      entry.answer === undefined &&
       requestOf(entry, findRequest) === undefined &&
       !hasExecuted(entry) &&
       now - Date.parse(entry.at) < CREATION_MS,
@@ -68,10 +71,13 @@ function stateOf(
     const executed = ledger?.executed.findLast(({ uid }) => uid === entry.uid);
     return executed?.outcome === "Started" ? "Open" : "Applied";
   }
+  if (entry.answer !== undefined) return entry.answer;
   const request = requestOf(entry, findRequest);
   if (request === undefined) {
     const isYoung = now - Date.parse(entry.at) < CREATION_MS;
-    return isYoung ? (entry.action === "Propose" ? "Waiting" : "Open") : "EndedUnapplied";
+    // A question that somebody deleted was asked: the same one is not asked again.
+    if (entry.action === "Propose") return isYoung ? "Waiting" : "Expired";
+    return isYoung ? "Open" : "EndedUnapplied";
   }
   if (!isFinished(request)) return isWaitingForApproval(request) ? "Waiting" : "Open";
   switch (request.status?.phase) {

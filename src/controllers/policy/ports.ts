@@ -8,6 +8,7 @@ import type { Store } from "../../kube/store.ts";
 import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
 import type { ClusterSignals } from "../../signals/cluster-signals.ts";
+import type { UnaskedRuns } from "./unasked-runs.ts";
 import type { KillSwitchState } from "../kill-switch-state.ts";
 
 /** What policies do, for logs and metrics. */
@@ -42,6 +43,7 @@ export interface PolicyPorts {
   readonly replicaSets: Store<ReplicaSet>;
   readonly record: (event: EventRecord) => void;
   readonly observer: PolicyObserver;
+  readonly unaskedRuns: Pick<UnaskedRuns, "note" | "forget">;
   readonly automaticRollbacksPer10Minutes: number;
   /** So many targets that begin to breach together look like a shared dependency; 0 = never. */
   readonly sharedBreachTargets: number;

@@ -1,4 +1,5 @@
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import { actedAt } from "../ledger/automatic.ts";
 import { keyOf } from "../../kube/objects.ts";
 import type { RollbackLedger } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
@@ -67,14 +68,14 @@ export class RecentRollbacks {
 
 /** Automatic rollbacks that a ledger has of about the last ten minutes: request and instant (ms since the epoch). */
 export function recentlyActed(
-  { automatic }: RollbackLedgerSpec,
+  ledger: RollbackLedgerSpec,
   now: number,
 ): readonly (readonly [request: string, at: number])[] {
   return (
-    automatic
+    ledger.automatic
       // A proposal counts once it runs.
       .filter(({ action, uid }) => action !== "Propose" || uid !== undefined)
-      .map(({ request, at }) => [request, Date.parse(at)] as const)
+      .map((entry) => [entry.request, actedAt(entry, ledger)] as const)
       .filter(([, at]) => at >= now - KEEP_MS)
   );
 }

@@ -12,6 +12,7 @@ import { REQUESTS_BY_POLICY, requestPolicy } from "./history.ts";
 import { BY_TARGET, requestTargets } from "../request/request-controller.ts";
 import { emptyLedger, targetHash } from "../ledger/ledger.ts";
 import { deployment, policy, replicaSet, START } from "./testing/objects.ts";
+import { UnaskedRuns } from "./unasked-runs.ts";
 import { RecentRollbacks } from "./recent-rollbacks.ts";
 import {
   POLICIES_BY_TARGET,
@@ -146,6 +147,7 @@ function world(names: readonly string[], options: { readonly cap?: number } = {}
     observer: { sampled: () => {}, decided: () => {} },
     automaticRollbacksPer10Minutes: options.cap ?? 5,
     sharedBreachTargets: 0,
+    unaskedRuns: new UnaskedRuns(),
     newId: () => "random",
   } as unknown as PolicyPorts;
   for (const name of names) {

@@ -72,6 +72,7 @@ export async function reconcilePolicy(
     memory.ticker.remove(key);
     memory.runtimes.delete(key);
     memory.breaches.forget(key);
+    ports.unaskedRuns.forget(key);
     return { done: true };
   }
   const runtime = runtimeOf(ports, memory.runtimes, key, policy);
@@ -93,7 +94,7 @@ async function pass(
   const { compiled } = runtime;
   const blocked = stalledBefore(ports, policy, compiled);
   if (blocked !== undefined || compiled.kind === "Refused") {
-    rest(memory, runtime, policy);
+    rest(ports, memory, runtime, policy);
     await writeBlocked(ports, runtime, policy, blocked ?? problemsOf(compiled), signal);
     return { done: true };
   }
@@ -102,7 +103,7 @@ async function pass(
   if (deployment === undefined) {
     const message = `Deployment/${target.name} does not exist in namespace ${target.namespace}: create it, or mend spec.target`;
     const standing = { kind: "Stalled", reason: "TargetNotFound", message } as const;
-    rest(memory, runtime, policy);
+    rest(ports, memory, runtime, policy);
     await writeBlocked(ports, runtime, policy, standing, signal);
     return { done: true };
   }
@@ -110,11 +111,17 @@ async function pass(
 }
 
 /** Nothing is to be evaluated until another pass says so. */
-function rest({ ticker, breaches }: PolicyMemory, runtime: PolicyRuntime, policy: RollbackPolicy): void {
+function rest(
+  ports: PolicyPorts,
+  { ticker, breaches }: PolicyMemory,
+  runtime: PolicyRuntime,
+  policy: RollbackPolicy,
+): void {
   runtime.situation = undefined;
   ticker.remove(keyOf(policy));
   // What is not looked at any more says nothing about a shared dependency.
   breaches.forget(keyOf(policy));
+  ports.unaskedRuns.forget(keyOf(policy));
 }
 
 async function attend(

@@ -21,6 +21,9 @@ const LONGEST_REASON = 1_024;
 /** How often the plan of a waiting request is made again when nothing wakes it. */
 const PLAN_AGAIN_MS = 120_000;
 
+/** How often a request that was to run by itself is looked at again while it may not. */
+const CALL_AGAIN_MS = 15_000;
+
 /** The end of a request that nobody will approve any more; undefined while somebody may, or has. */
 export function endOfWaiting(request: RollbackRequest, now: number): Decision | undefined {
   const { spec } = request;
@@ -50,7 +53,7 @@ export function approvalOf(situation: Situation, plan: RequestPlan, now: number)
   const { expiresAt, runsAt } = answerTimes(spec, waiting);
   // Long after its time nobody expects it to run any more.
   if (now >= expiresAt) return { kind: "Missing", decision: expired(request) };
-  const isNeeded = breachGoesOn(situation);
+  const isNeeded = isCalledFor(situation);
   if (now >= runsAt && isNeeded) {
     const message = `nobody denied plan ${plan.digest} within ${spec.runAfter}`;
     return { kind: "Given", approved: { status: "True", reason: "NotDenied", message } };
@@ -65,12 +68,11 @@ export function waitOn({ status }: RollbackRequest, afterMs: number): Decision {
 }
 
 /**
- * What runs by itself must still be called for: silence is no consent to roll back what has recovered, or what nobody
- * can see any more. A person who asked for it knows why.
+ * What runs by itself must still be called for: silence is no consent to roll back what has recovered, what nobody can see
+ * any more, or what a guard would hold now. A person who asked for it knows why.
  */
-function breachGoesOn({ automatic, policy }: Situation): boolean {
-  if (automatic === undefined) return true;
-  return policy?.status?.conditions?.find(({ type }) => type === "Breached")?.status === "True";
+function isCalledFor({ automatic, mayRunUnasked }: Situation): boolean {
+  return automatic === undefined || mayRunUnasked;
 }
 
 function waitFor(
@@ -90,7 +92,7 @@ function waitFor(
     runsAt >= expiresAt
       ? waits
       : late
-        ? `does not run by itself, since the breach does not go on; ${waits}`
+        ? `does not run by itself, since the breach does not go on or a guard holds it (kubectl-rollback explain says which); ${waits}`
         : `runs at ${utc(runsAt)} unless it is denied`;
   const changed =
     given === undefined
@@ -104,7 +106,7 @@ function waitFor(
     given === undefined
       ? { status: "Unknown", reason: "AwaitingApproval", message: `plan ${plan.digest} waits for approval` }
       : { status: "False", reason: "PlanChanged", message: `${changed}the plan is ${plan.digest} now` };
-  const next = Math.min(expiresAt, late ? Infinity : runsAt, now + paceOf(request));
+  const next = Math.min(expiresAt, late ? now + CALL_AGAIN_MS : runsAt, now + paceOf(request));
   const afterMs = Math.max(0, next - now);
   return { ...wait("AwaitingApproval", "AwaitingApproval", message, afterMs), waiting, approved };
 }

@@ -1,10 +1,11 @@
-import type { LedgerExecuted } from "../../crds/rollback-ledger.ts";
+import type { LedgerAutomatic, LedgerExecuted } from "../../crds/rollback-ledger.ts";
 import type { Phase } from "../../crds/rollback-request.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { removeFinalizer } from "../../kube/finalizers.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
+import { recordAnswer } from "../ledger/automatic.ts";
 import { recordOutcome } from "../ledger/changes.ts";
 import { restoreFromJournal } from "../ledger/restore.ts";
 import type { Ending } from "./decision.ts";
@@ -24,7 +25,12 @@ export async function finish(
   signal: AbortSignal,
 ): Promise<void> {
   const now = ports.clock.now();
-  const { request } = situation;
+  const { request, automatic } = situation;
+  const answer = answerOf(ending.phase);
+  // First, since nothing comes back to it: a request that waits holds no finalizer.
+  if (automatic !== undefined && answer !== undefined && journalOf(request).kind === "NotStarted") {
+    await changeLedgers(ports, situation, (ledger) => recordAnswer(ledger, automatic, answer), signal);
+  }
   const status = finalStatus(request, finalFacts(situation, ending, now), ending, now);
   const finished = await writeStatus(ports.client, ROLLBACK_REQUESTS, request, status, { signal });
   report(ports, { ...situation, request: finished }, ending);
@@ -93,6 +99,10 @@ function finalFacts(situation: Situation, ending: Ending, now: number) {
 
 function endedStep(ending: Ending): { readonly state: "Failed" | "Superseded" } {
   return { state: ending.reason === "Superseded" ? "Superseded" : "Failed" };
+}
+
+function answerOf(phase: Phase): LedgerAutomatic["answer"] {
+  return phase === "Denied" || phase === "Expired" || phase === "Aborted" ? phase : undefined;
 }
 
 function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {

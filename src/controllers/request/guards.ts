@@ -1,3 +1,4 @@
+import { actedAt } from "../ledger/automatic.ts";
 import type { TargetKey } from "../../actions/action.ts";
 import { parseFreezeWindows } from "../../calendar/freeze-windows.ts";
 import { parseDuration } from "../../crds/duration.ts";
@@ -83,7 +84,8 @@ function watchers({ policiesOn }: GuardPorts, targets: readonly TargetKey[]): re
 
 /** Instants of automatic rollbacks that acted on it, ms since the epoch. */
 function actedOn(ledger: RollbackLedgerSpec | undefined): readonly number[] {
-  return (ledger?.automatic ?? []).filter(({ uid }) => uid !== undefined).map(({ at }) => Date.parse(at));
+  if (ledger === undefined) return [];
+  return ledger.automatic.filter(({ uid }) => uid !== undefined).map((entry) => actedAt(entry, ledger));
 }
 
 function releaseOf(ledger: RollbackLedgerSpec | undefined, from: PlannedStep["from"]): Release | undefined {

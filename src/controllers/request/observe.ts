@@ -1,3 +1,4 @@
+import { planNames } from "../../decision/default-matrix.ts";
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
@@ -37,11 +38,16 @@ export async function observe(
   const decided = ledgerOf(ledgers, decidedOn(resolution));
   // A finished request repeats nothing any more.
   const twin = isFinished(request) ? undefined : twinOf(request, resolution, ledgers);
+  const automatic = decided?.automatic.find((entry) => isRequestOf(entry, request));
   return {
     request,
     resolution,
     ledgers,
-    automatic: decided?.automatic.find((entry) => isRequestOf(entry, request)),
+    automatic,
+    mayRunUnasked:
+      automatic !== undefined &&
+      policy !== undefined &&
+      ports.mayRunUnasked(policy, automatic.plan ?? planNames(policy.spec.plans)[0]),
     twin:
       twin === undefined || target === undefined
         ? undefined

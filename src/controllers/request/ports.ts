@@ -64,6 +64,8 @@ export interface RequestPorts {
   readonly workload: (target: TargetKey) => KubeObject | undefined;
   /** Automatic rollbacks in the whole cluster. */
   readonly cluster: () => Pick<ClusterView, "automaticRollbacks" | "maxPerTenMinutes">;
+  /** Whether nothing would hold an automatic rollback by this plan of the policy right now. */
+  readonly mayRunUnasked: (policy: RollbackPolicy, plan: string) => boolean;
   readonly clock: Clock;
   readonly actions: Actions;
   readonly locks: TargetLocks;

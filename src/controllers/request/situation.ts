@@ -28,6 +28,8 @@ export interface Situation {
   readonly automatic: LedgerAutomatic | undefined;
   /** A request of the same name and spec, but another UID, that acted before. */
   readonly twin: Twin | undefined;
+  /** An automatic proposal that nobody answers may run: nothing would hold a rollback now. */
+  readonly mayRunUnasked: boolean;
   readonly killSwitch: KillSwitchState;
   /** The policy that it names, as it is now; what was copied at acceptance does not change with it. */
   readonly policy: RollbackPolicy | undefined;

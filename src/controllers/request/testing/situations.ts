@@ -112,6 +112,7 @@ export function situationOf(request: RollbackRequest, known: Partial<Situation> 
     ledgers: new Map(),
     automatic: undefined,
     twin: undefined,
+    mayRunUnasked: false,
     killSwitch: { kind: "Off" },
     policy: undefined,
     frozenBy: undefined,
@@ -292,6 +293,7 @@ export const anySituation: fc.Arbitrary<Situation> = fc
       { kind: "Unreadable", message: "unknown" } as const,
     ),
     automatic: fc.boolean(),
+    mayRunUnasked: fc.boolean(),
     frozenBy: fc.constantFrom(undefined, undefined, "Deployment/web"),
     plan: fc.option(anyPlan, { nil: undefined }),
     lock: fc.constantFrom(
