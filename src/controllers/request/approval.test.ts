@@ -144,6 +144,14 @@ describe("a request that needs an approval", () => {
       { kind: "Announce" },
     ],
     [
+      "of the operator tells that its breach is over",
+      situationOf(waits(), { ...HELD, automatic: entry("undo"), policy: recovered() }),
+      {
+        kind: "Wait",
+        message: expect.stringMatching(/^no row of the policy fires any more; waits for approval/),
+      },
+    ],
+    [
       "of the operator does not run by itself where the policy's newest evaluation does not call for it",
       situationOf(waits({ spec: { runAfter: "1m" } }), { ...HELD, automatic: entry("undo") }),
       {
@@ -219,6 +227,12 @@ describe("a request that needs an approval", () => {
     expect(Math.max(...paces)).toBeLessThanOrEqual(150_000);
   });
 });
+
+function recovered(): Situation["policy"] {
+  const condition = { type: "Breached", status: "False", reason: "R", message: "", lastTransitionTime: AT };
+  const { metadata } = requestOf();
+  return { metadata, spec: {}, status: { conditions: [condition] } } as unknown as Situation["policy"];
+}
 
 function entry(request: string, change: Partial<LedgerAutomatic> = {}): LedgerAutomatic {
   const { uid: replicaSetUid, podTemplateHash, revision } = FROM;

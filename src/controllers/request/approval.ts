@@ -58,7 +58,7 @@ export function approvalOf(situation: Situation, plan: RequestPlan, now: number)
     const message = `nobody denied plan ${plan.digest} within ${spec.runAfter}`;
     return { kind: "Given", approved: { status: "True", reason: "NotDenied", message } };
   }
-  return { kind: "Missing", decision: waitFor(request, plan, waiting, isNeeded, now) };
+  return { kind: "Missing", decision: waitFor(situation, plan, waiting, isNeeded, now) };
 }
 
 /** A waiting request goes on with the plan that it has shown, while it cannot be made again. */
@@ -75,15 +75,23 @@ function isCalledFor({ automatic, mayRunUnasked }: Situation): boolean {
   return automatic === undefined || mayRunUnasked;
 }
 
+/** The breach that the operator proposed to roll back for is over, as far as its policy tells. */
+function hasRecovered({ automatic, policy }: Situation): boolean {
+  const breached = policy?.status?.conditions?.find(({ type }) => type === "Breached");
+  return automatic !== undefined && breached?.status === "False";
+}
+
 function waitFor(
-  request: RollbackRequest,
+  situation: Situation,
   plan: RequestPlan,
   waiting: Waiting,
   isNeeded: boolean,
   now: number,
 ): Decision {
+  const { request } = situation;
   const { metadata, spec } = request;
   const { expiresAt, runsAt } = answerTimes(spec, waiting);
+  const over = hasRecovered(situation) ? "no row of the policy fires any more; " : "";
   const given = approvedPlan(request);
   const flag = `-n ${metadata.namespace}`;
   const waits = `waits for approval until ${utc(expiresAt)}`;
@@ -101,7 +109,7 @@ function waitFor(
   const how =
     `"kubectl-rollback approve ${metadata.name} ${flag}" (or deny), or ` +
     `"kubectl annotate rbr ${metadata.name} ${flag} --overwrite ${REQUEST_ANNOTATIONS.approve}=${plan.digest} ${REQUEST_ANNOTATIONS.approvedBy}=YOU"`;
-  const message = `${changed}${until}: ${planSentence(plan)}; ${how}`;
+  const message = `${over}${changed}${until}: ${planSentence(plan)}; ${how}`;
   const approved: ApprovedFact =
     given === undefined
       ? { status: "Unknown", reason: "AwaitingApproval", message: `plan ${plan.digest} waits for approval` }
