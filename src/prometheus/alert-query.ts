@@ -10,6 +10,8 @@ export interface AlertQuery {
   readonly freshness: string;
   /** What the matchers name. */
   readonly alertname: string | undefined;
+  /** What the server forces its namespace label to; undefined where it forces none. */
+  readonly forced: string | undefined;
 }
 
 /** The query of an alert signal, limited to the policy's namespace where the server forces that. Never throws. */
@@ -33,6 +35,7 @@ export function buildAlertQuery(
       value: `count(${selector})`,
       freshness: oldestNewestTimestamp([selector]),
       alertname: matchers["alertname"],
+      forced: server.namespaceLabel === undefined ? undefined : namespace,
     },
   };
 }

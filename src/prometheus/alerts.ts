@@ -7,6 +7,7 @@ import type { PrometheusApi, RulesApi } from "./client.ts";
 import { errorSample } from "./error-sample.ts";
 import { alongSteps, piecesOf, type PastAnswer } from "./past-reader.ts";
 import type { Range } from "./roles.ts";
+import { RuleReach } from "./rule-reach.ts";
 import type { AlertingRule } from "./rules-answer.ts";
 import { FRESH_SCRAPES } from "./signal-query.ts";
 
@@ -21,11 +22,14 @@ type Rules = Answer<readonly AlertingRule[]>;
 export class Alerts {
   readonly #api: PrometheusApi & RulesApi;
   readonly #clock: MonotonicClock;
+  readonly #reach: RuleReach | undefined;
   #rules: { readonly rules: Rules; readonly until: number } | undefined;
 
   constructor(api: PrometheusApi & RulesApi, clock: MonotonicClock) {
     this.#api = api;
     this.#clock = clock;
+    const { namespaceLabel } = api.server;
+    this.#reach = namespaceLabel === undefined ? undefined : new RuleReach(namespaceLabel);
   }
 
   /** At an instant, ms since the epoch. */
@@ -59,17 +63,18 @@ export class Alerts {
   }
 
   #classify(
-    { alertname }: AlertQuery,
+    query: AlertQuery,
     rules: Rules,
     count: readonly Element[],
     newest: readonly Element[],
     atMs: number,
   ): Sample {
+    const { alertname } = query;
     const found =
       rules.kind === "Ok"
         ? rules.value.filter(({ name }) => alertname === undefined || name === alertname)
         : [];
-    if (count.length === 0) return this.#silence(alertname, rules, found);
+    if (count.length === 0) return this.#silence(query, rules, found);
     const intervals = found.map(({ intervalMs }) => intervalMs).filter((ms) => ms > 0);
     const intervalMs = intervals.length === 0 ? USUAL_INTERVAL_MS : Math.max(...intervals);
     const freshWithinMs = FRESH_SCRAPES * Math.max(intervalMs, this.#api.server.scrapeIntervalMs);
@@ -77,21 +82,34 @@ export class Alerts {
   }
 
   /** No alert fires: which is 0 only where something watches, and can. */
-  #silence(alertname: string | undefined, rules: Rules, found: readonly AlertingRule[]): Sample {
+  #silence({ alertname, forced }: AlertQuery, rules: Rules, found: readonly AlertingRule[]): Sample {
     const server = `server ${this.#api.server.name}`;
     if (rules.kind === "Failed") {
       const detail = `no such alert fires, and whether a rule watches is not known: ${rules.error.message}`;
       return { kind: "Unproven", detail };
     }
-    const [first] = found;
-    if (first === undefined) {
+    if (found.length === 0) {
       const rule = alertname === undefined ? "no alerting rule at all" : `no alerting rule ${alertname}`;
       return { kind: "Unproven", detail: `${rule} on ${server}` };
     }
-    const broken = found.every(({ health }) => health !== "ok");
-    if (!broken) return { kind: "Value", value: 0 };
-    const why = first.lastError === "" ? "it was not evaluated yet" : first.lastError.slice(0, 300);
-    return { kind: "Unproven", detail: `the alerting rule ${first.name} on ${server} tells nothing: ${why}` };
+    const watching = found.filter((rule) => !this.#isElsewhere(rule, forced));
+    const [first] = watching;
+    if (first === undefined) {
+      const rule = alertname === undefined ? "every alerting rule" : `the alerting rule ${alertname}`;
+      const detail = `${rule} on ${server} is hard-wired to another namespace, so its silence proves nothing about "${forced}"`;
+      return { kind: "Unproven", detail };
+    }
+    if (watching.some(({ health }) => health === "ok")) return { kind: "Value", value: 0 };
+    // The rules of a shared server are those of others too, and so is what their names and errors tell.
+    const rule =
+      forced === undefined || alertname !== undefined
+        ? `the alerting rule ${first.name}`
+        : "every alerting rule";
+    return { kind: "Unproven", detail: `${rule} on ${server} tells nothing: ${whyNothing(first, forced)}` };
+  }
+
+  #isElsewhere(rule: AlertingRule, forced: string | undefined): boolean {
+    return forced !== undefined && this.#reach?.isElsewhere(rule, forced) === true;
   }
 
   async #rulesNow(signal: AbortSignal): Promise<Rules> {
@@ -101,4 +119,12 @@ export class Alerts {
     this.#rules = { rules, until: now + (rules.kind === "Ok" ? RULES_MS.read : RULES_MS.failed) };
     return rules;
   }
+}
+
+/** The error of a rule names series and databases of whoever uses the server: only who sees them all may read it. */
+function whyNothing({ lastError }: AlertingRule, forced: string | undefined): string {
+  if (lastError === "") return "it was not evaluated yet";
+  return forced === undefined
+    ? lastError.slice(0, 300)
+    : "it has an error, which the administrator can see on the server";
 }

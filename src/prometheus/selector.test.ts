@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import {
   addMatchers,
+  fixedValues,
   forceMatchers,
   parseSelector,
   quote,
@@ -133,5 +134,29 @@ describe("a free query", () => {
         expect(selectors.every((selector) => selector.includes('namespace="shop"'))).toBe(true);
       }),
     );
+  });
+});
+
+describe("the values that a query fixes a label to", () => {
+  it.each<[string, readonly (readonly string[])[]]>([
+    ['sum by (namespace) (rate(a{namespace="x",b="c"}[5m])) > 1', [["x"]]],
+    ["a{namespace='x'} / on () b{namespace=`y`, namespace=\"z\"}", [["x"], ["y", "z"]]],
+    ['{"a","namespace"="x"}', [["x"]]],
+    ['sum by ("namespace") (a{namespace="x"})', [["x"]]],
+    ['label_replace(a{namespace="x"}, "b", "$1", "c", "(.*)")', [["x"]]],
+    ['a{namespace="x"} or b', [["x"], []]],
+    ['a{namespace=~"x"} or b{namespace!="x"} or c{namespace!~"x"}', [[], [], []]],
+    ['a{other="x"}', [[]]],
+    ['a{namespace="\\x78"}', [[]]],
+    ["vector(1)", []],
+    ["", []],
+    ['a{namespace="x"', []],
+    ['label_replace(a{namespace="x"}, "namespace", "y", "", "")', []],
+    ['label_join(a{namespace="x"}, ("namespace"), "", "b")', []],
+    ['label_replace(a{namespace="x"}, "b", "$1", "namespaces", "(\\\\d+)")', [["x"]]],
+    ['count_values("namespace", a{namespace="x"})', []],
+    ['info(a{namespace="x"})', []],
+  ])("of %s", (query, expected) => {
+    expect(fixedValues(query, "namespace")).toEqual(expected);
   });
 });

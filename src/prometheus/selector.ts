@@ -97,6 +97,32 @@ export function forceMatchers(query: string, forced: Matchers): Parsed<ForcedQue
 }
 
 /**
+ * For every selector of the query the values that it fixes the label to by `=`. Empty where that says nothing about the
+ * label of the result: the query cannot be read, or may write the label itself (`label_replace`, `count_values`, `info`).
+ * A value that would need unescaping is left out.
+ */
+export function fixedValues(query: string, label: string): readonly (readonly string[])[] {
+  const tree = parsePromQl(query);
+  if (tree.kind === "Refused" || nodesNamed(tree.value, "Info").length > 0) return [];
+  if (nodesNamed(tree.value, "StringLiteral").some((node) => mayBeWritten(node, query, label))) return [];
+  return nodesNamed(tree.value, "VectorSelector").map((node) => {
+    const braces = node.getChild("LabelMatchers");
+    const unquoted = braces?.getChildren("UnquotedLabelMatcher") ?? [];
+    const quoted = braces?.getChildren("QuotedLabelMatcher") ?? [];
+    return [...unquoted, ...quoted]
+      .filter((matcher) => labelOf(matcher, query) === label)
+      .flatMap((matcher) => equalityOf(matcher, query) ?? []);
+  });
+}
+
+/** A string that is an argument, and may be the name of the label that a function writes. */
+function mayBeWritten(node: SyntaxNode, text: string, label: string): boolean {
+  const around = node.parent?.name ?? "";
+  if (around.endsWith("LabelMatcher") || around === "QuotedLabelName") return false;
+  return text.slice(node.from + 1, node.to - 1) === label;
+}
+
+/**
  * The tree, refused on any syntax error. Also refused is all that this grammar could read in another way than the
  * server does, because a selector hidden there would not be forced: the server ends a comment at a carriage return,
  * the grammar does not; the grammar accepts a string without its closing quote.
@@ -130,9 +156,7 @@ function readSelector(node: SyntaxNode, text: string): Parsed<Selector> {
     if (label === undefined) {
       return refused(`"${text.slice(node.from, node.to)}": a quoted name must not contain a backslash`);
     }
-    const op = child.getChild("MatchOp");
-    const value = child.getChild("StringLiteral");
-    matchers.push({ label, text: normalised(child, label, op, value, text) });
+    matchers.push({ label, text: normalised(child, label, text) });
   }
   const metric = identifier === null ? undefined : text.slice(identifier.from, identifier.to);
   return { kind: "Parsed", value: { metric, matchers } };
@@ -153,20 +177,18 @@ function labelOf(matcher: SyntaxNode, text: string): string | undefined {
 }
 
 /** An equality in our own writing, so that equal matchers are equal texts; everything else as it stands. */
-function normalised(
-  matcher: SyntaxNode,
-  label: string,
-  op: SyntaxNode | null,
-  value: SyntaxNode | null,
-  text: string,
-): string {
-  const asWritten = text.slice(matcher.from, matcher.to);
-  if (matcher.getChild("LabelName") === null || op === null || value === null) {
-    return asWritten;
-  }
+function normalised(matcher: SyntaxNode, label: string, text: string): string {
+  const value = matcher.getChild("LabelName") === null ? undefined : equalityOf(matcher, text);
+  return value === undefined ? text.slice(matcher.from, matcher.to) : writeMatcher(label, [value]);
+}
+
+/** The value that a matcher is an equality with; undefined for another matcher, and when it would need unescaping. */
+function equalityOf(matcher: SyntaxNode, text: string): string | undefined {
+  const op = matcher.getChild("MatchOp");
+  const value = matcher.getChild("StringLiteral");
+  if (op === null || value === null || text.slice(op.from, op.to) !== "=") return undefined;
   const inner = text.slice(value.from + 1, value.to - 1);
-  const plain = text.slice(op.from, op.to) === "=" && !inner.includes("\\");
-  return plain ? writeMatcher(label, [inner]) : asWritten;
+  return inner.includes("\\") ? undefined : inner;
 }
 
 /**

@@ -65,6 +65,24 @@ describe("ratio", () => {
   });
 });
 
+describe("a ratio by a label of its selectors", () => {
+  const selected = { ...ratio, bad: 'requests_total{status=~"5..",route!="/healthz"}' };
+
+  it.each(["status", "route"])("that bad alone selects by is refused: %s", (label) => {
+    expect(build({ ratio: { ...selected, by: ["method", label] } })).toEqual({
+      kind: "Refused",
+      message: `signal errors: by: ratio.bad selects by the label "${label}" and ratio.total does not, so whatever is bad would be 100 % of its part: leave "${label}" out of by, or, if it is not what makes a request bad, select by it in ratio.total as well`,
+    });
+  });
+
+  it("that total selects by as well is split", () => {
+    const both = { ...selected, total: 'requests_total{route!="/healthz"}', by: ["route"] };
+    expect(build({ ratio: both })).toMatchObject({ kind: "Parsed", value: { by: ["route"] } });
+    const onlyTotal = { ...ratio, total: 'requests_total{route!="/healthz"}', by: ["route"] };
+    expect(build({ ratio: onlyTotal })).toMatchObject({ kind: "Parsed", value: { by: ["route"] } });
+  });
+});
+
 describe("quantile", () => {
   it("is the quantile of the summed buckets and the count", () => {
     const quantile = { quantile: "0.95", histogram: 'latency_seconds{route="/"}', window: "90s" };

@@ -169,6 +169,12 @@ function buildRatio(
   if (by.kind === "Refused") {
     return by;
   }
+  const onlyBad = by.value.find((label) => selectsBy(bad.value, label) && !selectsBy(total.value, label));
+  if (onlyBad !== undefined) {
+    return refused(
+      `by: ratio.bad selects by the label "${onlyBad}" and ratio.total does not, so whatever is bad would be 100 % of its part: leave "${onlyBad}" out of by, or, if it is not what makes a request bad, select by it in ratio.total as well`,
+    );
+  }
   const labels = Object.keys(matchers).toSorted();
   const form: RatioForm = {
     kind: "ratio",
@@ -290,6 +296,10 @@ function buildFree(
       freshWithinMs: FRESH_SCRAPES * server.scrapeIntervalMs,
     },
   };
+}
+
+function selectsBy({ matchers }: Selector, label: string): boolean {
+  return matchers.some((matcher) => matcher.label === label);
 }
 
 /** A label that `match` fixes has one value; `le` tells buckets apart. */
