@@ -13,11 +13,24 @@ export type ParsedCalendar =
   | { readonly kind: "Parsed"; readonly calendar: FreezeCalendar }
   | { readonly kind: "Refused"; readonly problems: readonly string[] };
 
-/** A window that begins more often than this within its own duration is open for ever, in any practical sense. */
-const MOST_STARTS = 1_000;
+/** A schedule that does not begin once in this time never does, in any practical sense; it bounds the search too. */
+const FORESEEN_YEARS = 10;
+
+const MINUTE_MS = 60_000;
+
+/** What was read before: the same windows are asked about again and again. */
+const known = new WeakMap<readonly FreezeWindow[], ParsedCalendar>();
 
 /** Reads the windows of a policy; a schedule or time zone that does not exist is a problem in words. */
 export function parseFreezeWindows(windows: readonly FreezeWindow[]): ParsedCalendar {
+  const before = known.get(windows);
+  if (before !== undefined) return before;
+  const read = readWindows(windows);
+  known.set(windows, read);
+  return read;
+}
+
+function readWindows(windows: readonly FreezeWindow[]): ParsedCalendar {
   const problems: string[] = [];
   const parsed = windows.flatMap((window) => {
     const cron = parseCron(window);
@@ -25,17 +38,24 @@ export function parseFreezeWindows(windows: readonly FreezeWindow[]): ParsedCale
       problems.push(`guards.freeze ${window.name}: ${cron}`);
       return [];
     }
-    return [{ window, cron, durationMs: parseDuration(window.duration) }];
+    return [{ window, cron, lastStart: lastStartOf(cron), durationMs: parseDuration(window.duration) }];
   });
+  // To find that one never begins is the longest search: one is told at a time.
+  const never = problems.length === 0 ? parsed.find(({ cron }) => cron.nextRun() === null) : undefined;
+  if (never !== undefined) {
+    const { name, schedule, timeZone } = never.window;
+    problems.push(
+      `guards.freeze ${name}: schedule "${schedule}" in time zone "${timeZone}" does not begin in the next ${FORESEEN_YEARS} years`,
+    );
+  }
   if (problems.length > 0) return { kind: "Refused", problems };
   return {
     kind: "Parsed",
     calendar: {
       openAt: (now) =>
-        parsed.flatMap(({ window, cron, durationMs }) => {
-          const start = lastStart(cron, now - durationMs, now);
-          const { name, allow } = window;
-          return start === undefined ? [] : [{ name, allow, until: start + durationMs }];
+        parsed.flatMap(({ window: { name, allow }, lastStart, durationMs }) => {
+          const until = lastStart(now) + durationMs;
+          return until > now ? [{ name, allow, until }] : [];
         }),
     },
   };
@@ -45,26 +65,39 @@ function parseCron({ schedule, timeZone }: FreezeWindow): Cron | string {
   if (schedule.trim().split(/\s+/).length !== 5) {
     return `schedule "${schedule}" must have five fields: minute, hour, day of month, month, day of week`;
   }
+  if (!isTimeZone(timeZone)) return `unknown time zone "${timeZone}"`;
   try {
-    const cron = new Cron(schedule, { timezone: timeZone, mode: "5-part", domAndDow: false });
-    // Time zones are only looked up when a time is asked for.
-    cron.nextRun(new Date(0));
-    return cron;
+    // Without years a search for what never comes goes on for a thousand of them.
+    const years = `2000-${new Date().getFullYear() + FORESEEN_YEARS}`;
+    const pattern = `0 ${schedule.trim()} ${years}`;
+    return new Cron(pattern, { timezone: timeZone, mode: "7-part", domAndDow: false });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return `schedule "${schedule}" in time zone "${timeZone}" cannot be read: ${why}`;
+    return `schedule "${schedule}" cannot be read: ${why}`;
   }
 }
 
-/** The newest start after `from` and not after `to`, ms since the epoch. */
-function lastStart(cron: Cron, from: number, to: number): number | undefined {
-  let newest: number | undefined;
-  let cursor = new Date(from);
-  for (let count = 0; count < MOST_STARTS; count += 1) {
-    const next = cron.nextRun(cursor);
-    if (next === null || next.getTime() > to) break;
-    newest = next.getTime();
-    cursor = next;
+function isTimeZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone }).format(0);
+    return true;
+  } catch {
+    return false;
   }
-  return newest;
+}
+
+/** Tells the newest start that is not after an instant, ms since the epoch; -Infinity before the first one. */
+function lastStartOf(cron: Cron): (now: number) => number {
+  let minute: number | undefined;
+  let start = -Infinity;
+  return (now) => {
+    // Windows begin at whole minutes: within one, the answer stays.
+    const asked = Math.floor(now / MINUTE_MS);
+    if (asked !== minute) {
+      // The search is for starts before an instant; one at the instant itself counts.
+      start = cron.previousRuns(1, new Date(now + 1))[0]?.getTime() ?? -Infinity;
+      minute = asked;
+    }
+    return start;
+  };
 }

@@ -4,7 +4,7 @@ import { GROUP } from "./common.ts";
 export const POLICY_ANNOTATIONS = {
   /** When a hotfix is to be out, RFC 3339. */
   hotfixEta: `${GROUP}/hotfix-eta`,
-  /** "true": nothing is rolled back, but by a person whose request is SEV1. */
+  /** Any value but "false": nothing is rolled back, but by a person whose request is SEV1. */
   freeze: `${GROUP}/freeze`,
 } as const;
 

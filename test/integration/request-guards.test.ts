@@ -112,7 +112,7 @@ describe("a person's request", () => {
         expect(readyOf(await shop.ended("undo"))).toEqual({
           reason: "Frozen",
           message:
-            'refused, nothing was changed: Deployment/web has the annotation rollback.llm-research-lab.io/freeze: "true": remove it, or ask again with severity SEV1',
+            "refused, nothing was changed: Deployment/web has the annotation rollback.llm-research-lab.io/freeze: remove it, or ask again with severity SEV1",
         });
         expect(await shop.acts()).toEqual([]);
         await shop.ask("urgent", undefined, { severity: "SEV1" });

@@ -63,7 +63,7 @@ function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind:
 function freezeMessage({ request, automatic, frozenBy }: Situation): string | undefined {
   const isEmergency = automatic === undefined && request.spec.severity === "SEV1";
   if (frozenBy === undefined || isEmergency) return undefined;
-  const what = `${frozenBy} has the annotation ${POLICY_ANNOTATIONS.freeze}: "true"`;
+  const what = `${frozenBy} has the annotation ${POLICY_ANNOTATIONS.freeze}`;
   return `${what}: remove it${automatic === undefined ? ", or ask again with severity SEV1" : ""}`;
 }
 

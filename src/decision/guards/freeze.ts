@@ -2,7 +2,7 @@ import type { Row } from "../row.ts";
 import { clockTime } from "../sentence.ts";
 import { ALLOWED, refused, type GuardInput, type GuardResult, type OpenFreeze } from "./guard.ts";
 
-/** The annotation `freeze: "true"`: somebody works on it and wants nothing to move. */
+/** The annotation `freeze`: somebody works on it and wants nothing to move. */
 export function nobodyFrozeIt({ frozenBy }: GuardInput): GuardResult {
   return frozenBy === undefined
     ? ALLOWED
