@@ -4,7 +4,7 @@ import type { Sample } from "../decision/sample.ts";
 import type { Element, Series } from "./answer.ts";
 import { classifyQuantile, classifyRatio } from "./classify.ts";
 import { limited, limitsOf, ROLE, rolesBy, rolesOf, type Limits } from "./evidence-query.ts";
-import { instantsOf, pointsOf } from "./evidence-range.ts";
+import { pointsOf } from "./evidence-range.ts";
 import type { Range } from "./roles.ts";
 import type { FormQuery, SignalQuery } from "./signal-query.ts";
 
@@ -43,7 +43,8 @@ export function pastText(query: SignalQuery, part: Limits): string {
 }
 
 /**
- * Samples of the same classes that the signal's own would have been, without those that tell nothing new: a day of them
+ * Samples of the same classes that the signal's own would have been, at the instants of the answer (some servers move
+ * them to a grid of their own), without those that tell nothing new: a day of them
  * is kept for each row that fires.
  */
 export function readPast(
@@ -53,10 +54,28 @@ export function readPast(
   series: readonly Series[],
 ): readonly PastSample[] {
   const sampleAt = query.kind === "query" ? freeSamples(query.scale, series) : formSamples(query, series);
+  const answered = series.flatMap(({ points }) => points.map(({ at }) => at));
+  const instants = [...new Set(answered)].filter((at) => at <= range.end).toSorted((a, b) => a - b);
   return telling(
-    instantsOf(range).map((at) => pastSample(question.row, at, sampleAt(at))),
+    instants.map((at) => pastSample(question.row, at, sampleAt(at))),
     question,
   );
+}
+
+/**
+ * Whether the past ends in the breach that the row fired on. It must: the instant that is asked at is a step of the
+ * range. Only where the server moved the steps may a short breach lie between two of them.
+ */
+export function showsBreach(
+  samples: readonly PastSample[],
+  { at, onset }: EvidenceQuestion,
+  { step }: Range,
+): boolean {
+  const [first] = samples;
+  if (first === undefined) return false;
+  const last = first.at + Math.floor((at - first.at) / step) * step;
+  const isCovered = last === at || last - step >= onset;
+  return !isCovered || samples.some((sample) => sample.at >= onset && sample.verdict === "Breach");
 }
 
 /**
@@ -116,10 +135,11 @@ function formSamples(query: FormQuery, series: readonly Series[]): (at: number) 
 }
 
 function freeSamples(scale: number, series: readonly Series[]): (at: number) => Sample {
-  const points = pointsOf(series.length === 1 ? series[0] : undefined);
+  const points = series.map(pointsOf);
   return (at) => {
-    const value = points.get(at);
-    return value === undefined || !Number.isFinite(value)
+    // Labels may change over a day, but at one instant there is one series.
+    const [value, ...others] = points.flatMap((each) => each.get(at) ?? []);
+    return value === undefined || others.length > 0 || !Number.isFinite(value)
       ? { kind: "NoData", detail: "no such value then" }
       : { kind: "Value", value: value * scale };
   };

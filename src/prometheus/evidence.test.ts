@@ -1,99 +1,26 @@
 import { describe, expect, it } from "@jest/globals";
-import type { EvidenceQuestion } from "../decision/attribution/evidence.ts";
 import type { Row } from "../decision/row.ts";
-import type { Answer, Element, PrometheusErrorKind, Series } from "./answer.ts";
-import type { PrometheusApi } from "./client.ts";
+import type { Answer, Element, Series } from "./answer.ts";
 import { EvidenceReader } from "./evidence.ts";
 import { ROLE } from "./evidence-query.ts";
-import { buildSignalQuery, type SignalQuery, type SignalSpec } from "./signal-query.ts";
-
-const AT = Date.UTC(2026, 10, 22, 14, 7, 0);
-const MINUTE = 60_000;
-const ROW: Row = {
-  name: "errors",
-  signal: "s",
-  unit: "ratio",
-  comparison: "above",
-  threshold: 0.1,
-  forMs: 2 * MINUTE,
-  severity: "SEV1",
-  action: "Rollback",
-  plan: "application",
-  expiresAfterMs: 0,
-};
-const QUESTION: EvidenceQuestion = {
-  at: AT,
-  onset: AT - 2 * MINUTE,
-  row: ROW,
-  part: "",
-  release: { replicaSetUid: "rs", revision: 7, podTemplateHash: "new7", startedAt: AT - 4 * MINUTE },
-  otherHashes: ["old6", "weird|.*"],
-  podLabel: "pod",
-};
-const SERVER = { name: "main", url: "http://none", timeoutMs: 5_000, scrapeIntervalMs: 15_000 };
-const RATIO = { bad: 'hits{status=~"5.."}', total: "hits", window: "1m" };
-const never = new AbortController().signal;
-
-interface Asked {
-  readonly query: string;
-  readonly start: number;
-  readonly end: number;
-  readonly step: number;
-}
-
-type Reply = (asked: Asked) => Answer<readonly Series[]> | Promise<Answer<readonly Series[]>>;
-
-const NOTHING: Answer<never[]> = { kind: "Ok", value: [] };
-
-class FakeApi implements PrometheusApi {
-  readonly asked: Asked[] = [];
-  readonly server;
-  readonly #reply: Reply;
-  readonly #instant: Answer<readonly Element[]>;
-
-  constructor(reply: Reply = () => NOTHING, instant: Answer<readonly Element[]> = NOTHING, server = {}) {
-    this.#reply = reply;
-    this.#instant = instant;
-    this.server = { ...SERVER, ...server };
-  }
-
-  instant(query: string, at: number): Promise<Answer<readonly Element[]>> {
-    this.asked.push({ query, start: at, end: at, step: 0 });
-    return Promise.resolve(this.#instant);
-  }
-
-  async range(query: string, start: number, end: number, step: number, signal: AbortSignal) {
-    const asked = { query, start, end, step };
-    this.asked.push(asked);
-    const reply = await this.#reply(asked);
-    signal.throwIfAborted();
-    return reply;
-  }
-}
-
-function query(prometheus: Partial<SignalSpec["prometheus"]>, server = {}): SignalQuery {
-  const spec = { name: "s", prometheus: { minimumRequests: 50, ...prometheus } };
-  const built = buildSignalQuery(spec, { ...SERVER, ...server }, "shop");
-  if (built.kind === "Refused") throw new Error(built.message);
-  return built.value;
-}
-
-function failed(kind: PrometheusErrorKind): Answer<never> {
-  return { kind: "Failed", error: { kind, message: `it said ${kind}` } };
-}
-
-const isPods = ({ query: text }: Asked): boolean => text.includes("sum by (pod)");
-const isScope = ({ query: text }: Asked): boolean => text.includes("topk");
-const isLastWeek = ({ end }: Asked): boolean => end < AT - 3 * 24 * 60 * MINUTE;
-const isPast = (asked: Asked): boolean => !isPods(asked) && !isScope(asked) && !isLastWeek(asked);
-
-/** Cumulated values at the steps of a range that ends at `AT`, newest last. */
-function counter(labels: Series["labels"], step: number, values: readonly (number | undefined)[]): Series {
-  const points = values.flatMap((value, i) =>
-    value === undefined ? [] : [{ at: AT - (values.length - 1 - i) * step, value }],
-  );
-  return { labels, points };
-}
+import {
+  AT,
+  counter,
+  failed,
+  FakeApi,
+  healthy,
+  isLastWeek,
+  isPast,
+  isPods,
+  isScope,
+  MINUTE,
+  never,
+  NOTHING,
+  query,
+  QUESTION,
+  RATIO,
+  ROW,
+} from "./testing/evidence-api.ts";
 
 describe("EvidenceReader", () => {
   it("asks at most five questions, all at once, each for a bounded answer", async () => {
@@ -220,11 +147,11 @@ describe("EvidenceReader", () => {
           labels: { [ROLE]: role, ...(app === "" ? {} : { app }) },
           points: [{ at, value }],
         });
-        const { start, step } = asked;
+        const { start, end, step } = asked;
         return {
           kind: "Ok",
           value: [
-            of("breaching", "api", start, 1),
+            of("breaching", "api", end, 1),
             of("breaching", "cart", start + step, 1),
             of("breaching", "auth", start + 2 * step, 1),
             of("all", "", start, 9),
@@ -258,7 +185,8 @@ describe("EvidenceReader", () => {
     const busy = day - 120;
     const api = new FakeApi((asked) => {
       if (!isPast(asked)) return NOTHING;
-      const bad = Array.from({ length: day }, (_, i) => (i === 600 || i === 601 ? 8 : 0.1));
+      const isBad = (i: number): boolean => i === 600 || i === 601 || i === day - 1;
+      const bad = Array.from({ length: day }, (_, i) => (isBad(i) ? 8 : 0.1));
       const total = Array.from({ length: day }, (_, i) => (i === busy ? 30 : 10));
       return {
         kind: "Ok",
@@ -290,7 +218,7 @@ describe("EvidenceReader", () => {
     ["past", isPast],
     ["scope", isScope],
   ])("says what failed: %s", async (_, isIt) => {
-    const api = new FakeApi((asked) => (isIt(asked) ? failed("HttpError") : NOTHING));
+    const api = new FakeApi((asked) => (isIt(asked) ? failed("HttpError") : healthy(asked)));
     const evidence = await new EvidenceReader(api).read(
       query({ ratio: RATIO, match: { app: "api" } }),
       QUESTION,
@@ -303,7 +231,7 @@ describe("EvidenceReader", () => {
     ["a week ago is more than many servers keep", isLastWeek, "BadData"],
     ["thousands of pods are too many to look at", isPods, "TooLarge"],
   ] as const)("does not call it a failure when %s", async (_, isIt, kind) => {
-    const api = new FakeApi((asked) => (isIt(asked) ? failed(kind) : NOTHING));
+    const api = new FakeApi((asked) => (isIt(asked) ? failed(kind) : healthy(asked)));
     const evidence = await new EvidenceReader(api).read(
       query({ ratio: RATIO, match: { app: "api" } }),
       QUESTION,

@@ -1,8 +1,13 @@
-import { NO_EVIDENCE, type Evidence, type EvidenceQuestion } from "../decision/attribution/evidence.ts";
+import {
+  NO_EVIDENCE,
+  type Evidence,
+  type EvidenceQuestion,
+  type ScopeEvidence,
+} from "../decision/attribution/evidence.ts";
 import type { Answer, Series } from "./answer.ts";
 import type { PrometheusApi } from "./client.ts";
 import { labelsOfPart } from "./evidence-part.ts";
-import { levelOf, pastRange, pastText, readPast, weekRange } from "./evidence-past.ts";
+import { levelOf, pastRange, pastText, readPast, showsBreach, weekRange } from "./evidence-past.ts";
 import { boundsQuery, fineBound, planPods, readPods, type FineBound } from "./evidence-pods.ts";
 import type { Limits } from "./evidence-query.ts";
 import { planScope, readScope } from "./evidence-scope.ts";
@@ -42,7 +47,7 @@ export class EvidenceReader {
     const form = query.kind === "query" ? undefined : query;
     const [pods, past, lastWeek, scope] = await Promise.all([
       form === undefined ? NOTHING : this.#pods(form, part, question, signal),
-      this.#past(query, part, question, pastRange(question), signal),
+      this.#recentPast(query, part, question, signal),
       this.#past(query, part, question, weekRange(question), signal),
       form === undefined ? NOTHING : this.#scope(form, question, signal),
     ]);
@@ -101,6 +106,18 @@ export class EvidenceReader {
     return { kind: "Ok", value: fine };
   }
 
+  /** The row fired on values of these very series: a history without them is not the whole one. */
+  async #recentPast(
+    query: SignalQuery,
+    part: Limits,
+    question: EvidenceQuestion,
+    signal: AbortSignal,
+  ): Promise<Asked<ReturnType<typeof readPast>>> {
+    const range = pastRange(question);
+    const answer = await this.#past(query, part, question, range, signal);
+    return answer.kind === "Failed" || showsBreach(answer.value ?? [], question, range) ? answer : INCOMPLETE;
+  }
+
   async #past(
     query: SignalQuery,
     part: Limits,
@@ -118,11 +135,11 @@ export class EvidenceReader {
     query: FormQuery,
     question: EvidenceQuestion,
     signal: AbortSignal,
-  ): Promise<Asked<ReturnType<typeof readScope>>> {
+  ): Promise<Asked<ScopeEvidence>> {
     const plan = planScope(query, question, this.#api.server.namespaceLabel);
     if (plan === undefined) return NOTHING;
     const answer = await this.#askShared(plan.text, plan.range, signal);
-    return answer.kind === "Failed" ? answer : { kind: "Ok", value: readScope(plan, query, answer.value) };
+    return answer.kind === "Failed" ? answer : readScope(plan, query, question, answer.value);
   }
 
   /** Who asks what is being asked already gets the same answer; nobody's abort takes it from the others. */
@@ -161,6 +178,14 @@ export class EvidenceReader {
 }
 
 const NOTHING: Asked<never> = { kind: "Ok", value: undefined };
+
+const INCOMPLETE: Asked<never> = {
+  kind: "Failed",
+  error: {
+    kind: "Partial",
+    message: "the server's history does not show the breach that its newest answers show",
+  },
+};
 
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
