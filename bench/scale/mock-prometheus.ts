@@ -6,7 +6,7 @@ import { parseQuery, type Aggregation } from "./promql.ts";
 /**
  * Answers the queries of ratio signals about applications, each with requests at a constant rate of which none or many
  * fail. It differs from Prometheus in this, and in nothing that the figures hang on: values do not come from samples (so
- * windows and staleness mean nothing, and the past is always healthy), every answer is exact and comes at once, no series
+ * windows and staleness mean nothing, and the past is healthy up to the first instant that was told to fail), every answer is exact and comes at once, no series
  * tells pods apart, and what is not a sum of rates or a count of series is refused as bad data. Whoever asks which other
  * workloads breach too, to see whether a release is the cause, hears of none: many breach at once here only to see how
  * fast they are rolled back.
@@ -48,16 +48,26 @@ interface Series {
   readonly value: number;
 }
 
+interface Failing {
+  /** When the first answer was sent that shows it, ms since the epoch. */
+  firstAnswer: number | undefined;
+  /** The first instant that was asked about since, seconds since the epoch. */
+  firstInstant: number | undefined;
+}
+
 export async function startMockPrometheus(options: MockOptions): Promise<MockPrometheus> {
   const byName = new Map(Array.from({ length: options.apps }, (_, app) => [options.nameOf(app), app]));
-  const failing = new Map<number, { firstAnswer: number | undefined }>();
+  const failing = new Map<number, Failing>();
   const sampled = new Map<number, number[]>();
   const refused: string[] = [];
   const count = { instant: 0, range: 0, bytes: 0 };
   let isDown = false;
 
-  /** Series of the applications that a selector names; `isNow` false: of the past, where nothing failed. */
-  function seriesOf({ kind, labels, selector, added }: Aggregation, isNow: boolean): readonly Series[] {
+  /** Series of the applications that a selector names. */
+  function seriesOf(
+    { kind, labels, selector, added }: Aggregation,
+    fails: (app: number) => boolean,
+  ): readonly Series[] {
     // Sums of counters are asked for by pod.
     if (selector.metric !== METRIC || kind === "sum") return [];
     const named = selector.matchers.find(({ label, values }) => label === "app" && values !== undefined);
@@ -68,7 +78,7 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
       for (const status of STATUSES) {
         const own: Readonly<Record<string, string>> = { ...identity, status };
         if (!selector.matchers.every(({ label, matches }) => matches(own[label] ?? ""))) continue;
-        const share = isNow && failing.has(app) ? 0.5 : status === "500" ? 0 : 1;
+        const share = fails(app) ? 0.5 : status === "500" ? 0 : 1;
         const shown = Object.fromEntries(
           labels.flatMap((label) => (label in own ? [[label, own[label] ?? ""]] : [])),
         );
@@ -82,9 +92,12 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
   }
 
   /** As `or` does: of the same labels what stands leftmost. */
-  function evaluate(aggregations: readonly Aggregation[], isNow: boolean): readonly Series[] {
+  function evaluate(
+    aggregations: readonly Aggregation[],
+    fails: (app: number) => boolean,
+  ): readonly Series[] {
     const all = new Map<string, Series>();
-    for (const series of aggregations.flatMap((each) => seriesOf(each, isNow))) {
+    for (const series of aggregations.flatMap((each) => seriesOf(each, fails))) {
       const key = JSON.stringify(series.labels);
       if (!all.has(key)) all.set(key, series);
     }
@@ -94,13 +107,16 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
   function instant(form: URLSearchParams): { readonly body: unknown; readonly sent: () => void } {
     count.instant += 1;
     const aggregations = parseQuery(form.get("query") ?? "");
-    const result = evaluate(aggregations, true);
+    const result = evaluate(aggregations, (app) => failing.has(app));
     const at = Number(form.get("time"));
     // Of the two queries of a ratio the one about failed requests: it names a status.
     const isBad = aggregations.every(
       ({ kind, selector }) => kind === "rate" && selector.matchers.some(({ label }) => label === "status"),
     );
     const apps = result.flatMap(({ labels }) => byName.get(labels["app"] ?? "") ?? []);
+    for (const breach of apps.map((app) => failing.get(app))) {
+      if (breach !== undefined) breach.firstInstant ??= at;
+    }
     return {
       body: {
         resultType: "vector",
@@ -130,14 +146,20 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
     );
     const query = form.get("query") ?? "";
     const all = { labels: { __role__: "all" }, value: options.apps };
-    const result = OTHERS.test(query) ? [all] : evaluate(parseQuery(query), false);
-    return {
-      resultType: "matrix",
-      result: result.map(({ labels, value }) => ({
-        metric: labels,
-        values: instants.map((at) => [at, String(value)]),
-      })),
-    };
+    const aggregations = OTHERS.test(query) ? undefined : parseQuery(query);
+    const series = new Map<
+      string,
+      { metric: Series["labels"]; values: readonly (readonly [number, string])[] }
+    >();
+    for (const at of instants) {
+      const fails = (app: number) => at >= (failing.get(app)?.firstInstant ?? Infinity);
+      for (const { labels, value } of aggregations === undefined ? [all] : evaluate(aggregations, fails)) {
+        const key = JSON.stringify(labels);
+        const { values } = series.get(key) ?? { values: [] };
+        series.set(key, { metric: labels, values: [...values, [at, String(value)]] });
+      }
+    }
+    return { resultType: "matrix", result: [...series.values()] };
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -180,7 +202,7 @@ export async function startMockPrometheus(options: MockOptions): Promise<MockPro
     bytesSent: () => count.bytes,
     fail(apps, isFailing) {
       for (const app of apps) {
-        if (isFailing) failing.set(app, { firstAnswer: undefined });
+        if (isFailing) failing.set(app, { firstAnswer: undefined, firstInstant: undefined });
         else failing.delete(app);
       }
     },
