@@ -38,12 +38,13 @@ export function isRequestOf(
   );
 }
 
-/** When its act was announced; when it was decided, as long as it has not acted. A proposal may act much later. Ms. */
+/** When it was decided; of a proposal, which may act much later, when its act was announced, once it was. Ms. */
 export function actedAt(
-  { uid, at }: LedgerAutomatic,
+  { action, uid, at }: LedgerAutomatic,
   { executed }: Pick<RollbackLedgerSpec, "executed">,
 ): number {
-  const announced = uid === undefined ? undefined : executed.findLast((each) => each.uid === uid);
+  const announced =
+    action !== "Propose" || uid === undefined ? undefined : executed.findLast((each) => each.uid === uid);
   return Date.parse(announced?.at ?? at);
 }
 

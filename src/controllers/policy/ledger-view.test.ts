@@ -101,7 +101,7 @@ describe("viewLedger", () => {
       executed: [{ ...executed("r0", "Succeeded"), at: new Date(NOW - 299_000).toISOString() }],
     });
     const view = viewLedger(spec, RELEASE, requests({}), NOW);
-    expect(view.automaticRollbacks).toEqual([NOW - 299_000, NOW - 10_000]);
+    expect(view.automaticRollbacks).toEqual([NOW - 300_000, NOW - 10_000]);
     expect(view.requestsOfRelease).toEqual([
       {
         name: "r1",
@@ -127,7 +127,7 @@ describe("viewLedger", () => {
     expect(unmadeRequests(spec, requests({}), NOW)).toEqual([]);
   });
 
-  it("counts a rollback from its act, which may be long after its decision", () => {
+  it("counts a proposal from its act, which may be long after its decision", () => {
     const acted = automatic("r1", 3_600_000, { action: "Propose", uid: "uid-of-r1" });
     const spec = ledger({ automatic: [acted], executed: [executed("r1", "Succeeded")] });
     expect(viewLedger(spec, RELEASE, requests({}), NOW).automaticRollbacks).toEqual([NOW]);
