@@ -1,12 +1,9 @@
 import type { CompiledPolicy } from "../controllers/policy/compile.ts";
+import { evidenceHoldsMs } from "../decision/attribution/evidence-life.ts";
 import type { Evidence } from "../decision/attribution/evidence.ts";
 import type { ActingDecision } from "../decision/decide.ts";
 import { stateKey, type RowEvaluation } from "../decision/matrix.ts";
 import type { PastRelease } from "./past-release.ts";
-
-/** As long as production lets evidence speak, see controllers/policy/evidence.ts. */
-const HOLDS_INTERVALS = 4;
-const HOLDS_MS = 60_000;
 
 /** What was found out about the causes of breaches, as it was known at each instant of the replay. */
 export class PastEvidence {
@@ -23,7 +20,7 @@ export class PastEvidence {
     live: PastRelease | undefined,
     now: number,
   ): ReadonlyMap<string, Evidence> {
-    const holdsMs = Math.max(HOLDS_MS, HOLDS_INTERVALS * this.#compiled.view.intervalMs);
+    const holdsMs = evidenceHoldsMs(this.#compiled.view.intervalMs);
     const current = evaluations.flatMap(({ row, part, window }) => {
       const key = stateKey(row.name, part);
       const known = this.#gathered.get(key);

@@ -6,24 +6,12 @@ import type { AutomaticRequest } from "./guards/guard.ts";
 import { evaluateRows, statesOf, type RowEvaluation } from "./matrix.ts";
 import type { Row } from "./row.ts";
 import type { Sample } from "./sample.ts";
-import { decisionInput, START, STEP } from "./testing/decision-input.ts";
+import { CRITICAL, decisionInput, START, STEP } from "./testing/decision-input.ts";
 
 /** The sixth tick: the breach began with the second one. */
 const NOW = START + 5 * STEP;
 const ONSET = START + STEP;
 
-const CRITICAL: Row = {
-  name: "critical",
-  signal: "error-rate",
-  unit: "ratio",
-  comparison: "above",
-  threshold: 0.1,
-  forMs: 60_000,
-  severity: "SEV1",
-  action: "Rollback",
-  plan: "application",
-  expiresAfterMs: 1_800_000,
-};
 const ELEVATED: Row = {
   ...CRITICAL,
   name: "elevated",

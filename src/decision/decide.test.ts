@@ -5,20 +5,8 @@ import type { AutomaticRequest } from "./guards/guard.ts";
 import { evaluateRows, statesOf, type RowEvaluation } from "./matrix.ts";
 import type { Row } from "./row.ts";
 import type { Sample, UnknownKind } from "./sample.ts";
-import { decisionInput, START, STEP } from "./testing/decision-input.ts";
+import { CRITICAL, decisionInput, START, STEP } from "./testing/decision-input.ts";
 
-const CRITICAL: Row = {
-  name: "critical",
-  signal: "error-rate",
-  unit: "ratio",
-  comparison: "above",
-  threshold: 0.1,
-  forMs: 60_000,
-  severity: "SEV1",
-  action: "Rollback",
-  plan: "application",
-  expiresAfterMs: 1_800_000,
-};
 const ELEVATED: Row = { ...CRITICAL, name: "elevated", threshold: 0.05, severity: "SEV3", action: "Notify" };
 
 const QUIET = { kind: "Quiet" } as const;

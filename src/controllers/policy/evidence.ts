@@ -1,13 +1,10 @@
+import { evidenceHoldsMs } from "../../decision/attribution/evidence-life.ts";
 import type { Evidence } from "../../decision/attribution/evidence.ts";
 import type { Provable } from "../../decision/decide.ts";
 import { stateKey } from "../../decision/matrix.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import type { GatheredEvidence, PolicyRuntime } from "./runtime.ts";
 import type { TargetView } from "./target.ts";
-
-/** Evidence is gathered anew after so many intervals, and not sooner than this, ms. */
-const HOLDS_INTERVALS = 4;
-const HOLDS_MS = 60_000;
 
 /** When more label values of a signal breach at once, the first ones are looked into: a struggling server is not asked more. */
 const MOST_AT_ONCE = 8;
@@ -47,7 +44,9 @@ export async function gatherEvidence(
   const otherHashes = revisions
     .filter(({ uid }) => uid !== live?.uid)
     .map(({ podTemplateHash }) => podTemplateHash);
-  const known = [...runtime.evidence].filter(([, { at }]) => now - at < holds(compiled.view.intervalMs));
+  const known = [...runtime.evidence].filter(
+    ([, { at }]) => now - at < evidenceHoldsMs(compiled.view.intervalMs),
+  );
   const isTooMuch = known.filter(([, { at }]) => at === now).length >= MOST_AT_ONCE;
   const gathered = await Promise.all(
     breaches.map(async ({ row, part, onset, release }) => {
@@ -68,11 +67,7 @@ export async function gatherEvidence(
 
 /** What could not be read is asked for again at the next evaluation. */
 function lifeOf({ failures }: GatheredEvidence, intervalMs: number): number {
-  return failures > 0 ? intervalMs / 2 : holds(intervalMs);
-}
-
-function holds(intervalMs: number): number {
-  return Math.max(HOLDS_MS, HOLDS_INTERVALS * intervalMs);
+  return failures > 0 ? intervalMs / 2 : evidenceHoldsMs(intervalMs);
 }
 
 function subjectOf(live: TargetView["live"], onset: number | undefined): string {

@@ -9,8 +9,9 @@ import type { Deployment } from "../../kube/well-known.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { closePolicy, compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { annotated, annotationProblems } from "./annotations.ts";
+import { finder } from "./decide-now.ts";
 import { decideAndAct } from "./decision.ts";
-import { unmadeRequests, type FindRequest } from "./ledger-view.ts";
+import { unmadeRequests } from "./ledger-view.ts";
 import { POLICIES_BY_TARGET, policyTarget, REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
 import {
   currentReadiness,
@@ -29,7 +30,7 @@ import { situationOf } from "./situation.ts";
 import { breachOf, type Breach } from "./breach-condition.ts";
 import { matrixFacts } from "./rules.ts";
 import { policyStatus, signalFacts, standingOf, type PolicyFacts, type Standing } from "./status.ts";
-import { viewTarget, type TargetView } from "./target.ts";
+import { findRelease, viewTarget, type TargetView } from "./target.ts";
 import type { Ticker } from "./ticker.ts";
 
 /** After losing a status write to another writer: look again soon. */
@@ -172,7 +173,7 @@ async function attend(
     await decideAndAct(ports, context, signal);
     runtime.decidedAt = decidedAt;
   }
-  runtime.restless = unmadeRequests(ledger, findIn(ports, target), ports.clock.now()).length > 0;
+  runtime.restless = unmadeRequests(ledger, finder(ports, target), ports.clock.now()).length > 0;
   // The cache does not show yet what was just made.
   const acting = runtime.made !== made || isActing(ports, policy);
   const { answer, question } = acting
@@ -307,10 +308,6 @@ function viewOf(ports: PolicyPorts, deployment: Deployment): TargetView {
   return viewTarget(deployment, ports.replicaSets.byIndex(REPLICA_SETS_BY_OWNER, deployment.metadata.uid));
 }
 
-function findIn(ports: PolicyPorts, { namespace }: TargetKey): FindRequest {
-  return (name) => ports.requests.get(`${namespace}/${name}`);
-}
-
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */
 function ledgerOf(ports: PolicyPorts, target: TargetKey): RollbackLedgerSpec | undefined {
   return ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec;
@@ -327,9 +324,7 @@ function factsOf(
 ): PolicyFacts {
   const rollbackTarget = readiness === undefined ? policy.status?.rollbackTarget : readiness.target;
   const { live } = view;
-  const started = ledger?.releases.findLast(
-    (each) => each.replicaSetUid === live?.uid && each.revision === live.revision,
-  );
+  const started = live === undefined ? undefined : findRelease(ledger, live);
   const good = ledger?.knownGood.findLast(
     (each) => each.replicaSetUid === live?.uid && each.revision === live.revision,
   );

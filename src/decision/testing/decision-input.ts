@@ -1,8 +1,22 @@
 import type { DecisionInput } from "../decide.ts";
 import type { RowEvaluation } from "../matrix.ts";
+import type { Row } from "../row.ts";
 
 export const STEP = 15_000;
 export const START = Date.UTC(2026, 10, 22, 14, 0, 0);
+
+export const CRITICAL: Row = {
+  name: "critical",
+  signal: "error-rate",
+  unit: "ratio",
+  comparison: "above",
+  threshold: 0.1,
+  forMs: 60_000,
+  severity: "SEV1",
+  action: "Rollback",
+  plan: "application",
+  expiresAfterMs: 1_800_000,
+};
 
 /** Nothing holds anything: a release at START with a known good one before it, five evaluations later. */
 export function decisionInput(
