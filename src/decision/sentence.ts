@@ -107,6 +107,11 @@ export function formatSpan(ms: number): string {
   return parts.join("") || "0s";
 }
 
+/** As `formatSpan`, in whole seconds and not below 0: for a length between times of two clocks. */
+export function formatSeconds(ms: number): string {
+  return formatSpan(Math.max(0, Math.round(ms / 1_000) * 1_000));
+}
+
 /** `14:03:20` on the UTC day of `now`, otherwise `2026-11-22T14:03:20Z`; `an unknown time` when out of range. */
 export function clockTime(ms: number, now: number): string {
   const text = instant(ms);

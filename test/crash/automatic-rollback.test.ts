@@ -1,9 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { ROLLBACK_LEDGERS, ROLLBACK_REQUESTS } from "../../src/kube/rollback-kinds.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { differs, defectsOfOneRollback, isAtRest } from "../support/crash-facts.ts";
 import { crashPoint, isLastingWrite, pointRecorder, type CrashMode } from "../support/crash-points.ts";
-import { startScriptedPrometheus, type ScriptedPrometheus } from "../support/crash-prometheus.ts";
 import {
   EXECUTOR,
   SHORT_LEASE,
@@ -12,7 +14,9 @@ import {
   type CrashWorld,
   type ProxiedOperator,
 } from "../support/crash-world.ts";
+import { startExporter, type Exporter } from "../support/exporter.ts";
 import type { ApiCall } from "../support/fault-proxy.ts";
+import { startPrometheus, type Prometheus } from "../support/prometheus.ts";
 import { until } from "../support/world.ts";
 
 const signal = new AbortController().signal;
@@ -36,6 +40,10 @@ const MODES: readonly (readonly [CrashMode, readonly string[]])[] =
 const scenarios = MODES.flatMap(([mode, points]) =>
   points.map((point, index) => ({ mode, point, namespace: `${mode}-${index + 1}` })),
 );
+
+const NAMESPACES = ["undisturbed", ...scenarios.map(({ namespace }) => namespace)];
+
+const REQUESTS_PER_SECOND = 50;
 
 function policy(namespace: string): string {
   return JSON.stringify({
@@ -78,13 +86,29 @@ function policy(namespace: string): string {
 
 describe("the operator dies between its decision and its request", () => {
   let crashes: CrashWorld;
-  let prometheus: ScriptedPrometheus;
+  let exporter: Exporter;
+  let prometheus: Prometheus;
+  let dir: string;
   let config: string;
   let leader: ProxiedOperator;
   let standby: ProxiedOperator;
 
   beforeAll(async () => {
-    prometheus = await startScriptedPrometheus();
+    exporter = await startExporter();
+    for (const namespace of NAMESPACES) exporter.service(namespace).traffic(REQUESTS_PER_SECOND, 0);
+    dir = await mkdtemp(join(tmpdir(), "rollback-crash-"));
+    prometheus = await startPrometheus({
+      dir,
+      listen: "127.0.0.1:0",
+      configText: JSON.stringify({
+        global: { scrape_interval: "1s", scrape_timeout: "1s" },
+        scrape_configs: NAMESPACES.map((namespace) => ({
+          job_name: namespace,
+          metrics_path: `/${namespace}`,
+          static_configs: [{ targets: [exporter.address], labels: { namespace, app: "web" } }],
+        })),
+      }),
+    });
     crashes = await startCrashWorld();
     config = `${SHORT_LEASE}limits: {automaticRollbacksPer10Minutes: 1000, sharedBreachTargets: 0}\nprometheus: {servers: [{name: default, url: "${prometheus.url}", scrapeInterval: 1s}]}\n`;
     leader = await crashes.spawn({ config });
@@ -92,7 +116,7 @@ describe("the operator dies between its decision and its request", () => {
     standby = await crashes.spawn({ config });
     // All bake at once, then each gets its bad release.
     await Promise.all(
-      ["undisturbed", ...scenarios.map(({ namespace }) => namespace)].map(async (namespace) => {
+      NAMESPACES.map(async (namespace) => {
         await crashes.world.tenant(namespace);
         await crashes.applyVersion(namespace, ["web"], "v1");
         await crashes.world.kubectl(["apply", "-f", "-"], policy(namespace));
@@ -108,7 +132,9 @@ describe("the operator dies between its decision and its request", () => {
 
   afterAll(async () => {
     await crashes?.stop();
-    await prometheus?.close();
+    await prometheus?.stop();
+    await exporter?.close();
+    await rm(dir, { recursive: true, force: true });
   }, 60_000);
 
   async function ledgerOf(namespace: string) {
@@ -121,7 +147,7 @@ describe("the operator dies between its decision and its request", () => {
 
   async function releaseBadVersion(namespace: string): Promise<void> {
     await crashes.applyVersion(namespace, ["web"], "v2");
-    prometheus.failFromNow(namespace);
+    exporter.service(namespace).traffic(REQUESTS_PER_SECOND, 0.5);
   }
 
   async function untilRolledBack(namespace: string): Promise<void> {
@@ -129,7 +155,7 @@ describe("the operator dies between its decision and its request", () => {
       `${namespace}: a request at rest`,
       async () => (await crashes.world.client.list(ROLLBACK_REQUESTS, { namespace, signal })).items,
       (items) => items.some(isAtRest),
-      60_000,
+      45_000,
     );
   }
 

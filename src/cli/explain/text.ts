@@ -1,4 +1,4 @@
-import { clockTime, formatSpan } from "../../decision/sentence.ts";
+import { clockTime, formatSeconds } from "../../decision/sentence.ts";
 import type { ForPeople } from "../../decision/guards/chain.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled, table } from "../output/table.ts";
@@ -200,8 +200,7 @@ function answerText(
       return [good("ok"), ""];
     case "Refuses": {
       const { retryAt, message } = finding;
-      const left =
-        retryAt === undefined ? "" : `${formatSpan(Math.max(0, Date.parse(retryAt) - now))} left: `;
+      const left = retryAt === undefined ? "" : `${formatSeconds(Date.parse(retryAt) - now)} left: `;
       return [bad("refuses"), `${left}${message}`];
     }
     case "Hidden":
@@ -215,7 +214,7 @@ function answerText(
 
 function moment(at: string, now: number): string {
   const ms = Date.parse(at);
-  const distance = ms >= now ? `in ${formatSpan(ms - now)}` : `${formatSpan(now - ms)} ago`;
+  const distance = ms >= now ? `in ${formatSeconds(ms - now)}` : `${formatSeconds(now - ms)} ago`;
   return `${clockTime(ms, now)}, ${distance}`;
 }
 
@@ -224,5 +223,5 @@ function ago(at: string, now: number): string {
 }
 
 function span(since: string, now: number): string {
-  return formatSpan(Math.max(0, now - Date.parse(since)));
+  return formatSeconds(now - Date.parse(since));
 }

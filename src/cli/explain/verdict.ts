@@ -1,7 +1,7 @@
 import { toldBreach } from "../../controllers/policy/breach-condition.ts";
 import type { ParsedRules, PolicyRules } from "../../controllers/policy/rules.ts";
 import { asksInstead } from "../../decision/decide.ts";
-import { formatSpan } from "../../decision/sentence.ts";
+import { formatSeconds } from "../../decision/sentence.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { askGuards, type GuardFinding } from "./guards.ts";
 import { guardInput, type FiringRow } from "./guard-input.ts";
@@ -86,7 +86,8 @@ function quietVerdict({ snapshot, signals, guards, rules }: VerdictInput): Verdi
       const row =
         rules.kind === "Parsed" ? rules.rules.rows.find(({ name }) => name === told.row) : undefined;
       const leftMs = told.since + (row?.forMs ?? 0) - now;
-      const when = leftMs > 0 ? ` in ${formatSpan(leftMs)} unless it recovers` : " with the next evaluation";
+      const when =
+        leftMs > 0 ? ` in ${formatSeconds(leftMs)} unless it recovers` : " with the next evaluation";
       const then = obstructed === undefined ? "" : `; then ${obstructed}`;
       const message = `would not act yet: row ${told.row} (${row?.action ?? "unknown action"}) fires${when}${then}`;
       return { kind: "NoRowFires", message };
@@ -104,7 +105,7 @@ function blindText(signals: readonly SignalFinding[], now: number): string {
   const blind = signals.filter(({ hasVerdict }) => !hasVerdict);
   if (blind.length === 0) return "";
   const list = blind.map(({ name, state, since }) => {
-    const span = since === undefined ? "" : ` for ${formatSpan(Math.max(0, now - Date.parse(since)))}`;
+    const span = since === undefined ? "" : ` for ${formatSeconds(now - Date.parse(since))}`;
     return `${name} ${state}${span}`;
   });
   return `; never acts on missing data: ${list.join(", ")}`;
@@ -193,7 +194,7 @@ function readiness(
     unseen.length === 0 ? "" : `, unless a guard refuses that is not seen here: ${unseen.join(", ")}`;
   const at = Date.parse(lastDecision?.at ?? "");
   const wasHeld = lastDecision?.verdict === "Held" && lastDecision.row === row.name && at >= since;
-  const before = wasHeld ? `; it was held ${formatSpan(Math.max(0, now - at))} ago, see "decided"` : "";
+  const before = wasHeld ? `; it was held ${formatSeconds(now - at)} ago, see "decided"` : "";
   return { kind, message: `${message}${doubt}${before}` };
 }
 
@@ -205,5 +206,5 @@ function holdText(refusal: Refusal, now: number): string {
 }
 
 function leftText({ retryAt }: Refusal, now: number): string {
-  return retryAt === undefined ? "" : `, ${formatSpan(Math.max(0, Date.parse(retryAt) - now))} left`;
+  return retryAt === undefined ? "" : `, ${formatSeconds(Date.parse(retryAt) - now)} left`;
 }
