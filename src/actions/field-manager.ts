@@ -1,2 +1,1 @@
-/** Under this name the API server keeps what our acts wrote (`managedFields`). */
-export const FIELD_MANAGER = "rollback-operator";
+export { FIELD_MANAGER } from "../kube/field-manager.ts";

@@ -1,4 +1,11 @@
-import { errorMessage, isForbidden, isInvalid, isNotFound } from "../kube/errors.ts";
+import {
+  errorMessage,
+  isAlreadyExists,
+  isConflict,
+  isForbidden,
+  isInvalid,
+  isNotFound,
+} from "../kube/errors.ts";
 import type { ApplyResult } from "./action.ts";
 
 /** How often a failed `test` is looked at again before it counts as a refusal of the server. */
@@ -25,11 +32,16 @@ export async function writeGuarded(look: () => Promise<ApplyResult | ReadyToWrit
     } catch (error) {
       // Admission or a right that was taken away since the plan; asking again would not help.
       if (isForbidden(error)) return refusedByServer(errorMessage(error));
-      if (!isInvalid(error) && !isNotFound(error)) throw error;
+      if (!isLost(error)) throw error;
       refusal = errorMessage(error);
     }
   }
   return refusedByServer(refusal);
+}
+
+/** The world was not as it was looked at, or the object is invalid. */
+function isLost(error: unknown): boolean {
+  return isInvalid(error) || isNotFound(error) || isConflict(error) || isAlreadyExists(error);
 }
 
 function refusedByServer(words: string): ApplyResult {

@@ -191,6 +191,8 @@ function clientWith(transport: Transport, clock: Clock, headers: Headers): KubeC
     const call = {
       method: "DELETE",
       path: objectPath(type, key),
+      // The body counts; in the query an audit log shows it, which leaves bodies out.
+      query: writeQuery({ dryRun: options.dryRun, signal: options.signal }),
       body: {
         apiVersion: "v1",
         kind: "DeleteOptions",

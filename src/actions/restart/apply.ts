@@ -1,9 +1,9 @@
 import { readLiveWorkload } from "../../workloads/read-workload.ts";
+import { sendRestart } from "../../workloads/send-restart.ts";
 import { parseWorkloadTitle, type LiveWorkload } from "../../workloads/workload.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
 import { writeGuarded, type ReadyToWrite } from "../guarded-write.ts";
 import { superseded } from "../results.ts";
-import { sendRestart } from "./patch.ts";
 import type { RestartPlan } from "./plan.ts";
 import { restartedAt, templateDigest } from "./template-identity.ts";
 

@@ -7,11 +7,11 @@ import { readLiveWorkload, readWorkload, type Workload } from "../../workloads/r
 import { imagesOf, liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
 import { RESTARTED_AT, sameTemplate } from "../../workloads/template.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
+import { sendRestart } from "../../workloads/send-restart.ts";
 import { isOnDelete, workloadTitle, type LiveWorkload } from "../../workloads/workload.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { boundedWarnings } from "../warnings.ts";
-import { sendRestart } from "./patch.ts";
 import { restartedAt, templateDigest } from "./template-identity.ts";
 
 export interface RestartSpec {

@@ -1,12 +1,12 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
-import type { PodTemplateSpec } from "../../kube/well-known.ts";
-import { RESTARTED_AT } from "../../workloads/template.ts";
-import { WORKLOAD_TYPES, type LiveWorkload } from "../../workloads/workload.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { FIELD_MANAGER } from "../kube/field-manager.ts";
+import { jsonPointer, type JsonPatchOperation } from "../kube/patch.ts";
+import type { PodTemplateSpec } from "../kube/well-known.ts";
+import { RESTARTED_AT } from "./template.ts";
+import { WORKLOAD_TYPES, type LiveWorkload } from "./workload.ts";
 
 /**
- * The one write of this action: the annotation of the template, to this time or away. It tests the UID and the whole
+ * The one write of a restart: the annotation of the template, to this time or away. It tests the UID and the whole
  * template that was read, not the resourceVersion: the status of a workload in trouble changes all the time. Throws
  * KubeError; 422 when a test failed.
  */
