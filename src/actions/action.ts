@@ -38,6 +38,9 @@ export interface PlanContext {
   readonly expectedPodTemplateHash: string | undefined;
   /** Images that a step may pin beyond those of the target's history. */
   readonly allowedImages: readonly string[];
+  /** Workloads, as Kind/name, whose pods other steps of the request replace, by where those stand. */
+  readonly podsReplacedBy?:
+    { readonly before: readonly string[]; readonly after: readonly string[] } | undefined;
   /** An automatic request never falls back to a revision without a record. */
   readonly automatic: boolean;
   /** Milliseconds since the epoch. */
@@ -133,7 +136,8 @@ export interface Action<Spec, Plan extends PlannedStep> {
   plan(stepName: string, spec: Spec, context: PlanContext): Promise<PlanResult<Plan>>;
   /** A stored plan as one of this action; undefined when members are missing, as after an edit by hand. */
   narrow(planned: PlannedStep): Plan | undefined;
-  apply(plan: Plan, context: ApplyContext): Promise<ApplyResult>;
+  /** `spec` is that of the step, for values that a plan must not hold; a way back does without. */
+  apply(plan: Plan, context: ApplyContext, spec?: Spec): Promise<ApplyResult>;
   observe(plan: Plan, context: ApplyContext): Promise<Progress>;
   /**
    * Writes that the change needs after it was stored, such as evicting pods that nothing else replaces. Idempotent;

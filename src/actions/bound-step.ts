@@ -51,7 +51,7 @@ export function bindStep<Spec, Plan extends PlannedStep>(
     rights: action.requiredRights(spec),
     lockKeys: (namespace) => action.lockKeys(spec, namespace),
     plan: (context) => action.plan(name, spec, context),
-    apply: async (planned, context) => action.apply(narrowed(planned), context),
+    apply: async (planned, context) => action.apply(narrowed(planned), context, spec),
     observe: async (planned, context) => action.observe(narrowed(planned), context),
     advance: async (planned, context) =>
       (await action.advance?.(narrowed(planned), context)) ?? { message: "" },

@@ -2,6 +2,8 @@ import type { SoakRuns } from "../checks/soak-runs.ts";
 import type { CheckStep } from "../crds/verification.ts";
 import { bindStep, type BoundStep } from "./bound-step.ts";
 import { checkAction } from "./check/index.ts";
+import { configMapAction, type ConfigMapSpec } from "./config-map/index.ts";
+import { featureFlagAction, type FlagSpec } from "./feature-flag/index.ts";
 import { restartAction, type RestartSpec } from "./restart/index.ts";
 import { scaleAction, type ScaleSpec } from "./scale/index.ts";
 import { workloadAction, type WorkloadSpec } from "./workload/index.ts";
@@ -21,6 +23,8 @@ export interface StepSpecs {
   readonly workload?: WorkloadSpec | undefined;
   readonly scale?: ScaleSpec | undefined;
   readonly restart?: RestartSpec | undefined;
+  readonly configMap?: ConfigMapSpec | undefined;
+  readonly featureFlag?: FlagSpec | undefined;
   readonly check?: CheckStep | undefined;
 }
 
@@ -32,12 +36,14 @@ export interface Actions {
 
 /** Every kind of step: a new one is a folder beside this file, a member of StepSpecs and two lines here. */
 export function createActions({ soaks, ...options }: ActionOptions): Actions {
-  const { workload, scale, restart } = writingActions(options);
+  const { workload, scale, restart, configMap, featureFlag } = writingActions(options);
   return {
     bind(name, step) {
       if (step.workload !== undefined) return bindStep(name, workload, step.workload);
       if (step.scale !== undefined) return bindStep(name, scale, step.scale);
       if (step.restart !== undefined) return bindStep(name, restart, step.restart);
+      if (step.configMap !== undefined) return bindStep(name, configMap, step.configMap);
+      if (step.featureFlag !== undefined) return bindStep(name, featureFlag, step.featureFlag);
       if (step.check !== undefined) return bindStep(name, checkAction(soaks, step.check), step.check);
       throw new TypeError(`step ${name} has no kind that this operator knows`);
     },
@@ -50,5 +56,7 @@ export function writingActions(options: WritingActionOptions) {
     workload: workloadAction(options),
     scale: scaleAction(options),
     restart: restartAction(options),
+    configMap: configMapAction(options),
+    featureFlag: featureFlagAction(options),
   };
 }

@@ -155,6 +155,16 @@ export const StepEnd = RevisionRef.partial()
       "Digest of a pod template that is not the stored one of a revision, to know it again while the request runs.",
       64,
     ).optional(),
+    contentDigest: text(
+      "Digest of a ConfigMap's content, or of the one key; its snapshot has it in its name.",
+      64,
+    ).optional(),
+    key: text("The one key of a ConfigMap that the step is about.", 253).optional(),
+    immutable: z
+      .boolean()
+      .optional()
+      .meta(meta("The ConfigMap is immutable, so it is deleted and created anew.")),
+    objectUid: text("UID of the object that the step created in the place of another one.", 64).optional(),
   })
   .meta(meta("A state of the object, as identities and numbers; never a template, never a value."));
 export type StepEnd = z.output<typeof StepEnd>;
@@ -189,6 +199,16 @@ export const PlannedStep = z
       .array(text("A path that changes.", 512))
       .max(64)
       .meta(meta("Paths that change; never values.", atomicList)),
+    restarts: z
+      .array(text("A workload, as Kind/name.", 320))
+      .max(64)
+      .optional()
+      .meta(
+        meta(
+          "Workloads whose pods are replaced after the change, since they would not notice it.",
+          atomicList,
+        ),
+      ),
     warnings: z
       .array(text("A warning.", 1024))
       .max(32)

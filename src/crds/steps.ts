@@ -77,6 +77,72 @@ export const RestartStep = z
   .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
 export type RestartStep = z.output<typeof RestartStep>;
 
+const MAP_KEY = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[-._a-zA-Z0-9]+$/)
+  .meta(meta("A key of the ConfigMap."));
+
+/** Longer values belong into a snapshot: a request is stored with them. */
+const MapValue = z.string().max(65_536).meta(meta("A value, never shown in a status, an event or a log."));
+
+const Restart = z
+  .enum(["Always", "Never"])
+  .default("Always")
+  .meta(
+    meta(
+      "Always: workloads whose pods use it are restarted once, but those that a reloader or a later step restarts. Never: they go on with what they have read.",
+    ),
+  );
+
+export const ConfigMapTo = z
+  .object({
+    snapshot: objectName("Name of a snapshot of this ConfigMap.").optional(),
+    values: z
+      .record(MAP_KEY, MapValue)
+      .optional()
+      .meta(
+        meta("Keys with the values that they are to have; other keys stay.", {
+          maxProperties: 32,
+          minProperties: 1,
+        }),
+      ),
+  })
+  .meta(
+    meta(
+      "Which content is put back; exactly one member.",
+      cel({
+        rule: "[has(self.snapshot), has(self.values)].filter(x, x).size() == 1",
+        message: "must have exactly one of `snapshot`, `values`",
+      }),
+    ),
+  );
+export type ConfigMapTo = z.output<typeof ConfigMapTo>;
+
+export const ConfigMapStep = z
+  .object({
+    name: objectName("Name of the ConfigMap, in the namespace of the request."),
+    to: ConfigMapTo,
+    restart: Restart,
+  })
+  .meta(meta("Put the content of a ConfigMap back."));
+export type ConfigMapStep = z.output<typeof ConfigMapStep>;
+
+export const ConfigMapFlag = z
+  .object({
+    name: objectName("Name of the ConfigMap, in the namespace of the request."),
+    key: MAP_KEY,
+    value: MapValue,
+  })
+  .meta(meta("One key of a ConfigMap, which must be there."));
+export type ConfigMapFlag = z.output<typeof ConfigMapFlag>;
+
+export const FeatureFlagStep = z
+  .object({ configMap: ConfigMapFlag })
+  .meta(meta("Set a feature flag, where it is kept."));
+export type FeatureFlagStep = z.output<typeof FeatureFlagStep>;
+
 export const RequestStep = z
   .object({
     name: dnsLabel("Name of the step, unique in the request."),
@@ -86,14 +152,17 @@ export const RequestStep = z
     workload: WorkloadStep.optional(),
     scale: ScaleStep.optional(),
     restart: RestartStep.optional(),
+    configMap: ConfigMapStep.optional(),
+    featureFlag: FeatureFlagStep.optional(),
     check: CheckStep.optional(),
   })
   .meta(
     meta(
       "One step; exactly one kind of step besides the name.",
       cel({
-        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.check)].filter(x, x).size() == 1",
-        message: "must have exactly one of `workload`, `scale`, `restart`, `check`",
+        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.configMap), has(self.featureFlag), has(self.check)].filter(x, x).size() == 1",
+        message:
+          "must have exactly one of `workload`, `scale`, `restart`, `configMap`, `featureFlag`, `check`",
       }),
     ),
   );

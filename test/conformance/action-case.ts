@@ -15,8 +15,14 @@ export interface ActionCase<Spec> {
   readonly title: string;
   /** Makes an object of this name in a state where the step has something to do, and says what the step is. */
   open(stage: Stage, name: string): Promise<Spec>;
-  /** The object that the step writes; its generation counts the changes. */
+  /** The object that the step writes; its generation counts the changes, unless `changes` does. */
   live(stage: Stage, name: string): Promise<KubeObject>;
+  /** How often the object was changed so far, for kinds without a generation. */
+  readonly changes?: (stage: Stage, name: string) => Promise<number>;
+  /** The write of the act that meets a change by somebody else; a patch unless it is said. */
+  readonly decisiveVerb?: string;
+  /** Writes to the object that one act takes; 1 unless it is said. */
+  readonly writesOfAct?: number;
   /** The part of it that the step changes, as the API server stores it. */
   part(object: KubeObject): unknown;
   /** Whether the step's change is in place. */

@@ -9,6 +9,8 @@ import { Crash, faultyClient, type Faults } from "../support/faulty-client.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 import type { ActionCase, Stage } from "./action-case.ts";
+import { configMapCases } from "./cases/config-map.ts";
+import { featureFlagCases } from "./cases/feature-flag.ts";
 import { restartCases } from "./cases/restart.ts";
 import { scaleCases } from "./cases/scale.ts";
 import { workloadCases } from "./cases/workload.ts";
@@ -25,6 +27,8 @@ const CASES = {
   workload: workloadCases,
   scale: scaleCases,
   restart: restartCases,
+  configMap: configMapCases,
+  featureFlag: featureFlagCases,
 } satisfies { readonly [Kind in keyof typeof ACTIONS]: readonly ActionCase<SpecOf<Kind>>[] };
 
 const signal = new AbortController().signal;
@@ -49,11 +53,14 @@ describe("the conformance of actions", () => {
   conforms(ACTIONS.workload, CASES.workload);
   conforms(ACTIONS.scale, CASES.scale);
   conforms(ACTIONS.restart, CASES.restart);
+  conforms(ACTIONS.configMap, CASES.configMap);
+  conforms(ACTIONS.featureFlag, CASES.featureFlag);
 
   function conforms<Spec, Plan extends PlannedStep>(
-    action: Action<Spec, Plan>,
+    bare: Action<Spec, Plan>,
     rows: readonly ActionCase<Spec>[],
   ): void {
+    const action = withSpecs(bare);
     tried.add(action.kind);
     describe.each(rows.map((row, index) => ({ row, index, title: row.title })))(
       `${action.kind}: $title`,
@@ -64,9 +71,10 @@ describe("the conformance of actions", () => {
         let ordinal = 0;
 
         beforeAll(async () => {
-          const namespace = `${action.kind}-${index}`;
+          const role = kebabCase(action.kind);
+          const namespace = `${role}-${index}`;
           // The role that is shipped for this action, and no other.
-          shop = await openShop(world, namespace, { actions: [action.kind] });
+          shop = await openShop(world, namespace, { actions: [role] });
           stage = { world, shop };
           executor = world.client.as({ namespace, name: "rollback-executor" });
         }, START_MS);
@@ -94,7 +102,10 @@ describe("the conformance of actions", () => {
         });
         const live = (name: string) => row.live(stage, name);
         const partOf = async (name: string) => row.part(await live(name));
-        const generationOf = async (name: string) => (await live(name)).metadata.generation ?? 0;
+        const generationOf = async (name: string) =>
+          row.changes === undefined
+            ? ((await live(name)).metadata.generation ?? 0)
+            : row.changes(stage, name);
 
         async function planned(spec: Spec): Promise<Plan> {
           const result = await action.plan("step", spec, planContext());
@@ -104,11 +115,11 @@ describe("the conformance of actions", () => {
 
         /** A fresh object with its plan, and how it was before. */
         async function scene() {
-          const name = `${action.kind}-${(ordinal += 1)}`;
+          const name = `${kebabCase(action.kind)}-${(ordinal += 1)}`;
           const spec = await row.open(stage, name);
           const plan = await planned(spec);
-          const before = await live(name);
-          return { name, spec, plan, before: row.part(before), generation: before.metadata.generation ?? 0 };
+          const before = await partOf(name);
+          return { name, spec, plan, before, generation: await generationOf(name) };
         }
 
         async function done(plan: Plan): Promise<StepEnd> {
@@ -216,7 +227,7 @@ describe("the conformance of actions", () => {
               name,
               actor: shop.executor,
             });
-            expect(await changesOf(name)).toHaveLength(1);
+            expect(await changesOf(name)).toHaveLength(row.writesOfAct ?? 1);
           },
           TEST_MS,
         );
@@ -280,7 +291,7 @@ describe("the conformance of actions", () => {
                 let isFirst = true;
                 const { client } = faultyClient(executor, {
                   async before(_, verb) {
-                    if (verb !== "patch" || !isFirst) return;
+                    if (verb !== (row.decisiveVerb ?? "patch") || !isFirst) return;
                     isFirst = false;
                     await change(stage, name);
                   },
@@ -338,3 +349,22 @@ describe("the conformance of actions", () => {
     );
   }
 });
+
+/** Where a role is named after an action: `configMap` becomes `config-map`. */
+function kebabCase(kind: string): string {
+  return kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Each plan is carried out with the spec that it was made of, as a step is; a way back does without. */
+function withSpecs<Spec, Plan extends PlannedStep>(action: Action<Spec, Plan>): Action<Spec, Plan> {
+  const specs = new WeakMap<Plan, Spec>();
+  return {
+    ...action,
+    async plan(name, spec, context) {
+      const result = await action.plan(name, spec, context);
+      if (result.kind === "Planned") specs.set(result.plan, spec);
+      return result;
+    },
+    apply: (plan, context) => action.apply(plan, context, specs.get(plan)),
+  };
+}

@@ -2,6 +2,7 @@ import { expect } from "@jest/globals";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import { configMapType, serviceAccountType } from "../../src/kube/well-known.ts";
+import { createMap, getMap } from "./config-maps.ts";
 import { addService } from "./served-shop.ts";
 import { imageOfSet, setsOf } from "./sets.ts";
 import {
@@ -153,6 +154,40 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       }
     },
   },
+  "config-map": {
+    async prepare(stage) {
+      const { world, shop } = stage;
+      await openReaders(stage);
+      await createMap(world.client, shop.namespace, "fixed", { data: { a: "bad" }, immutable: true });
+    },
+    spec: {
+      steps: [
+        { name: "settings", configMap: { name: "settings", to: { values: { a: "good" } } } },
+        { name: "fixed", configMap: { name: "fixed", to: { values: { a: "good" } } } },
+      ],
+    },
+    async prove(stage, ended) {
+      const { world, shop } = stage;
+      expect(ended.status).toMatchObject({ phase: "Succeeded", progress: "2/2" });
+      for (const name of ["settings", "fixed"]) {
+        expect((await getMap(world.client, shop.namespace, name)).data).toEqual({ a: "good" });
+      }
+      await proveReadersAreFresh(stage);
+    },
+  },
+  "feature-flag": {
+    prepare: openReaders,
+    spec: {
+      steps: [{ name: "flag", featureFlag: { configMap: { name: "settings", key: "a", value: "good" } } }],
+    },
+    async prove(stage, ended) {
+      expect(ended.status).toMatchObject({ phase: "Succeeded", progress: "1/1" });
+      expect((await getMap(stage.world.client, stage.shop.namespace, "settings")).data).toEqual({
+        a: "good",
+      });
+      await proveReadersAreFresh(stage);
+    },
+  },
   cluster: {
     beside: ["workload"],
     async prepare({ world, shop }) {
@@ -180,6 +215,29 @@ handler: runc
     },
   },
 };
+
+/** A workload of each kind that reads ConfigMap `settings` through env. */
+async function openReaders({ world, shop }: ScenarioStage): Promise<void> {
+  await createMap(world.client, shop.namespace, "settings", { data: { a: "bad" } });
+  const envFrom = [{ configMapRef: { name: "settings" } }];
+  await shop.open("web", { template: container({ envFrom }) });
+  for (const [kind, name] of [
+    ["StatefulSet", "db"],
+    ["DaemonSet", "agent"],
+  ] as const) {
+    const sets = setsOf(world, shop, kind);
+    await sets.open(name);
+    const path = "/spec/template/spec/containers/0/envFrom";
+    await sets.edit([{ op: "add", path, value: envFrom }], name);
+  }
+}
+
+async function proveReadersAreFresh({ world, shop }: ScenarioStage): Promise<void> {
+  const sets = [setsOf(world, shop, "StatefulSet").live(), setsOf(world, shop, "DaemonSet").live("agent")];
+  for (const { spec } of await Promise.all([shop.live(), ...sets])) {
+    expect(spec.template.metadata?.annotations).toHaveProperty(["kubectl.kubernetes.io/restartedAt"]);
+  }
+}
 
 /** A Deployment `web` that needs one of everything that the preflight looks for in its namespace. */
 async function openNeedy({ world, shop }: Pick<ScenarioStage, "world" | "shop">): Promise<void> {

@@ -1,14 +1,21 @@
 import type { Progress } from "../../actions/action.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import type { StepEnd } from "../../crds/rollback-request.ts";
+import { RESTARTED_AT } from "../../workloads/template.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
-import type { OpenStep } from "./journal.ts";
+import { changedSteps, type OpenStep } from "./journal.ts";
 import { overdue, stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
 import { stayingChanges, stepPrefix } from "./wording.ts";
 
 /** Rights of an executor come back without an event of ours. */
 const UNREADABLE_POLL_MS = 5_000;
+
+/** What a restart changes of a template that had no annotations, or others, before. */
+const RESTART_PATHS = new Set([
+  "template.metadata.annotations",
+  `template.metadata.annotations.${RESTARTED_AT}`,
+]);
 
 /** How long the plan of a later step waits for the object to come to rest. */
 const REPLANNING_LIMIT_MS = 60_000;
@@ -36,6 +43,16 @@ function decideNextStep(situation: Situation, step: OpenStep, now: number): Deci
   const late = overdue(situation, step, now);
   if (late !== undefined) return late;
   if (replanned === undefined) return { kind: "Replan" };
+  const { nothingToDo } = step.planned;
+  if (
+    nothingToDo !== undefined &&
+    replanned.kind === "Planned" &&
+    replanned.plan.changes.every((path) => RESTART_PATHS.has(path)) &&
+    isRestartedBefore(situation.request, step)
+  ) {
+    // Its object differs by the restart that an earlier step brought about, since this one had nothing to do.
+    return { kind: "SkipStep", message: nothingToDo, after: replanned.plan.from };
+  }
   switch (replanned.kind) {
     case "Planned":
       return replanned.plan.digest === step.planned.digest
@@ -62,6 +79,10 @@ function decideNextStep(situation: Situation, step: OpenStep, now: number): Deci
             replanned.pollAfterMs,
           );
   }
+}
+
+function isRestartedBefore(request: Situation["request"], { planned }: OpenStep): boolean {
+  return changedSteps(request).some((earlier) => earlier.planned.restarts?.includes(planned.object) === true);
 }
 
 /** When the step before this one ended, milliseconds since the epoch. */

@@ -36,7 +36,8 @@ export type Decision =
   /** Announce the open step. */
   | { readonly kind: "BeginStep"; readonly planned: PlannedStep }
   /** The open step is done without an act of ours. */
-  | { readonly kind: "SkipStep"; readonly message: string }
+  /** `after`: what its object is now, where that is not what its plan says. */
+  | { readonly kind: "SkipStep"; readonly message: string; readonly after?: StepEnd | undefined }
   | { readonly kind: "Apply" }
   | { readonly kind: "Observe" }
   /** A write that the stored change needs to get further, and the look that said so. */

@@ -5,7 +5,14 @@ import { warningOfChecks, withWarnings } from "./check-rights.ts";
 import { checkExecutor } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
 import { changedSteps, openStep } from "./journal.ts";
-import { completeOrRefused, contextFor, planSteps, together, type PlanSubject } from "./plan-steps.ts";
+import {
+  completeOrRefused,
+  contextFor,
+  idleSteps,
+  planSteps,
+  together,
+  type PlanSubject,
+} from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { RequestPlan, Situation } from "./situation.ts";
@@ -48,7 +55,16 @@ export async function replan(
   const [able, result] = await Promise.all([
     checkExecutor(ports.client, accountOf(situation), action.rights, signal),
     action
-      .plan(contextFor(ports, subjectOf(situation), index, earlier, signal))
+      .plan(
+        contextFor(
+          ports,
+          subjectOf(situation),
+          index,
+          earlier,
+          idleSteps(request.status?.plan?.steps ?? []),
+          signal,
+        ),
+      )
       .catch(refusedIfForbidden<PlannedStep>),
   ]);
   return { ...situation, replanned: able.kind === "Refused" ? able : completeOrRefused(result) };

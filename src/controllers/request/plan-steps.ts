@@ -32,6 +32,26 @@ export async function planSteps(
   subject: PlanSubject,
   signal: AbortSignal,
 ): Promise<PlanResult<RequestPlan>> {
+  const first = await planOnce(ports, subject, new Set(), signal);
+  if (first.kind !== "Planned") return first;
+  const idle = idleSteps(first.plan.steps);
+  // Who counted on the pods that a step replaces must know that it has nothing to do.
+  return subject.steps.some(({ action }) => idle.has(action.name) && action.changesTemplate)
+    ? planOnce(ports, subject, idle, signal)
+    : first;
+}
+
+/** Names of the steps that have nothing to do. */
+export function idleSteps(planned: readonly PlannedStep[]): ReadonlySet<string> {
+  return new Set(planned.flatMap(({ name, nothingToDo }) => (nothingToDo === undefined ? [] : [name])));
+}
+
+async function planOnce(
+  ports: PlanPorts,
+  subject: PlanSubject,
+  idleNames: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<PlanResult<RequestPlan>> {
   const { steps } = subject;
   const planned: PlannedStep[] = [];
   const idle: string[] = [];
@@ -39,7 +59,7 @@ export async function planSteps(
     const { action } = step;
     const ends = planned.filter(({ object }) => object === action.object).map(({ to }) => to);
     const earlier = together(ends, false);
-    const seen = await action.plan(contextFor(ports, subject, index, earlier, signal));
+    const seen = await action.plan(contextFor(ports, subject, index, earlier, idleNames, signal));
     const result = steps.length === 1 ? seen : completeOrRefused(seen);
     if (result.kind === "Planned") planned.push(result.plan);
     else if (result.kind === "NothingToDo") {
@@ -59,6 +79,7 @@ export function contextFor(
   subject: PlanSubject,
   index: number,
   earlier: EarlierSteps | undefined,
+  idleNames: ReadonlySet<string>,
   signal: AbortSignal,
 ): PlanContext {
   const { account, steps, ledgers, accepted, expectedPodTemplateHash, allowedImages, automatic } = subject;
@@ -72,10 +93,21 @@ export function contextFor(
     earlier,
     expectedPodTemplateHash: index === firstRollback ? expectedPodTemplateHash : undefined,
     allowedImages,
+    podsReplacedBy: {
+      before: replacing(steps.slice(0, index), idleNames),
+      after: replacing(steps.slice(index + 1), idleNames),
+    },
     automatic,
     now: ports.clock.now(),
     signal,
   };
+}
+
+/** The workloads whose pods these steps replace. */
+function replacing(steps: readonly ResolvedStep[], idleNames: ReadonlySet<string>): readonly string[] {
+  return steps.flatMap(({ action }) =>
+    action.changesTemplate && !idleNames.has(action.name) ? [action.object] : [],
+  );
 }
 
 export function together(ends: readonly (StepEnd | undefined)[], done: boolean): EarlierSteps | undefined {

@@ -121,7 +121,7 @@ function performStep(
     case "BeginStep":
       return beginStep(ports, situation, decision.planned, signal);
     case "SkipStep":
-      return skipStep(ports, situation, decision.message, signal);
+      return skipStep(ports, situation, decision, signal);
     case "Apply":
       return apply(ports, situation, signal);
     case "Observe":

@@ -7,6 +7,7 @@ import type { PolicyPlan } from "../../crds/rollback-policy.ts";
 import { parseDuration } from "../../crds/duration.ts";
 import type { RequestStep } from "../../crds/steps.ts";
 import type { CheckStep } from "../../crds/verification.ts";
+import { withStepValues, type WrittenStep } from "./step-values.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 
 export interface ResolvedStep {
@@ -47,11 +48,13 @@ export function plansOf(policy: Pick<RollbackPolicy, "spec"> | undefined): reado
 export function writtenSteps(
   { spec, status }: RequestWish,
   policy: RollbackPolicy | undefined,
-): readonly RequestStep[] | Unresolvable {
+): readonly WrittenStep[] | Unresolvable {
   if (spec.steps !== undefined) return spec.steps;
-  if (status?.resolved !== undefined) return status.resolved.steps ?? DEFAULT_STEPS;
   const plans = plansOf(policy);
   const plan = spec.plan === undefined ? plans[0] : plans.find(({ name }) => name === spec.plan);
+  if (status?.resolved !== undefined) {
+    return withStepValues(status.resolved.steps ?? DEFAULT_STEPS, plan?.steps ?? []);
+  }
   if (plan !== undefined) return plan.steps;
   const names = plans.map(({ name }) => name).join(", ");
   return refused(
@@ -63,7 +66,7 @@ export function writtenSteps(
 /** The steps in their order, each with the object that it left to the policy. Pure. */
 export function resolveSteps(
   request: RequestWish,
-  written: readonly RequestStep[],
+  written: readonly WrittenStep[],
   actions: Actions,
   policyTarget: PolicyTarget | undefined,
 ): readonly ResolvedStep[] | Unresolvable {
@@ -85,10 +88,10 @@ export function resolveSteps(
 }
 
 function withTarget(
-  { workload, scale, restart, check }: RequestStep,
+  { workload, scale, restart, configMap, featureFlag, check }: WrittenStep,
   policyTarget: PolicyTarget | undefined,
 ): StepSpecs | undefined {
-  if (workload === undefined) return { scale, restart, check };
+  if (workload === undefined) return { scale, restart, configMap, featureFlag, check };
   const { kind, name, to } = workload;
   const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
   return target && { workload: { kind: target.kind, name: target.name, to } };
@@ -96,7 +99,7 @@ function withTarget(
 
 /** What is wrong with a check that could never pass, said before anything is done. */
 function checkProblem(
-  { name, timeout }: RequestStep,
+  { name, timeout }: WrittenStep,
   { settle, soak, checks }: CheckStep,
   deadline: string,
   before: readonly ResolvedStep[],
@@ -121,6 +124,8 @@ function checkProblem(
 
 /** A rollback of a workload takes the version that is live when the request is accepted: it comes first, and once. */
 function orderProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined {
+  const twice = contentProblem(steps);
+  if (twice !== undefined) return twice;
   for (const [index, { action }] of steps.entries()) {
     if (!action.makesRelease) continue;
     const before = steps
@@ -132,6 +137,21 @@ function orderProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined 
       before.makesRelease
         ? `steps ${before.name} and ${action.name} both roll ${action.object} back: name one revision in one step`
         : `step ${before.name} restarts what step ${action.name} then takes away: put step ${action.name} before step ${before.name}`,
+    );
+  }
+  return undefined;
+}
+
+/** What a step makes of a whole ConfigMap is not there yet when another step on it is planned. */
+function contentProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined {
+  for (const { action } of steps.filter((step) => step.action.kind === "configMap")) {
+    const other = steps.find(
+      (step) => step.action.object === action.object && step.action !== action,
+    )?.action;
+    if (other === undefined) continue;
+    return refused(
+      "InvalidSteps",
+      `steps ${action.name} and ${other.name} both write ${action.object}: put what they set into one step`,
     );
   }
   return undefined;

@@ -6,8 +6,8 @@ import { effectiveMatrix } from "../../decision/default-matrix.ts";
 import type { RowSpec } from "../../decision/matrix.ts";
 import type { Verification, VerificationCheck } from "../../crds/verification.ts";
 import { DEFAULT_EXPIRES_AFTER, type RollbackRequestSpec } from "../../crds/rollback-request.ts";
-import type { RequestStep } from "../../crds/steps.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import type { WrittenStep } from "./step-values.ts";
 import {
   resolveSteps,
   writtenSteps,
@@ -21,7 +21,7 @@ export interface Resolved {
   readonly serviceAccountName: string;
   readonly steps: readonly ResolvedStep[];
   /** The same as they are written, in the request or in a plan of its policy. */
-  readonly written: readonly RequestStep[];
+  readonly written: readonly WrittenStep[];
   /** What the first step writes; its ledger records the request as a whole. */
   readonly target: TargetKey;
   /** Where a step left its workload to the policy. */
@@ -122,7 +122,7 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
 function resolveVerification(
   { request, policy }: ResolveInput,
   steps: readonly ResolvedStep[],
-  written: readonly RequestStep[],
+  written: readonly WrittenStep[],
 ): Pick<Resolved, "verification" | "signals"> {
   const copied = request.status?.resolved;
   // Copied checks have their bounds already; a row that came later must not give them another.
@@ -142,7 +142,7 @@ function resolveVerification(
 }
 
 /** The checks of steps between others. */
-export function stepChecks(written: readonly RequestStep[]): readonly VerificationCheck[] {
+export function stepChecks(written: readonly WrittenStep[]): readonly VerificationCheck[] {
   return written.flatMap(({ check }) => check?.checks ?? []);
 }
 

@@ -11,6 +11,7 @@ import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { ApprovedFact, Ending } from "./decision.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
+import { withoutStepValues, type WrittenStep } from "./step-values.ts";
 
 /** What a request is doing, for its conditions. */
 export interface Activity {
@@ -161,12 +162,17 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
       ...(allowedImages.length === 0 ? {} : { allowedImages: [...allowedImages] }),
       ...(policyUid === undefined ? {} : { policyUid }),
       ...(policyTarget === undefined ? {} : { target: { kind: policyTarget.kind, name: policyTarget.name } }),
-      // A plan of the policy may be written anew; the steps of the spec never change.
-      ...(request.spec.steps === undefined ? { steps: [...written] } : {}),
+      ...stepsOfPlan(request, written),
       specDigest: resolution.specDigest,
       automatic: automatic !== undefined,
     },
   };
+}
+
+/** A plan of the policy may be written anew; the steps of the spec never change. Once copied they stay as they are. */
+function stepsOfPlan({ spec, status }: RollbackRequest, written: readonly WrittenStep[]) {
+  if (spec.steps !== undefined) return {};
+  return { steps: status?.resolved?.steps ?? withoutStepValues(written) };
 }
 
 /** `Deployment/web`, and how many more objects the steps write. */

@@ -188,16 +188,21 @@ export async function completeStep(
 export async function skipStep(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  message: string,
+  { message, after }: { readonly message: string; readonly after?: StepEnd | undefined },
   signal: AbortSignal,
 ): Promise<Situation> {
-  return endStep(ports, situation, { state: "Skipped", message }, signal);
+  const end = after === undefined ? {} : { after };
+  return endStep(ports, situation, { state: "Skipped", message, ...end }, signal);
 }
 
 async function endStep(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  end: { readonly state: "Succeeded" | "Skipped"; readonly message: string },
+  end: {
+    readonly state: "Succeeded" | "Skipped";
+    readonly message: string;
+    readonly after?: StepEnd;
+  },
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;

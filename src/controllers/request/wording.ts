@@ -2,9 +2,15 @@ import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { changedSteps } from "./journal.ts";
 
-/** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
+/** A digest is looked up by its beginning; the name of its snapshot has the whole of it. */
+const SHOWN_DIGITS = 8;
+
+/** `revision 8 (web:v2)`, `3 replicas`, `restarted`, `content 5f1e88c2`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
-  const { revision, image, images = [], replicas, restartedAt } = end;
+  const { revision, image, images = [], replicas, restartedAt, contentDigest, key } = end;
+  if (contentDigest !== undefined) {
+    return `${key === undefined ? "content" : `key ${key}`} ${contentDigest.slice(0, SHOWN_DIGITS)}`;
+  }
   if (replicas !== undefined) return replicas === 1 ? "1 replica" : `${replicas} replicas`;
   if (revision !== undefined) return `revision ${revision} (${images.join(", ")})`;
   if (image !== undefined) return `image ${image.image} in container ${image.container}`;
@@ -35,6 +41,7 @@ export function backSentence(request: RollbackRequest): string {
   }
   const end = only?.status.after;
   if (only === undefined || end === undefined) return "rolled back";
+  if (end.contentDigest !== undefined) return `${only.planned.object} put back to ${endText(end)}`;
   if (end.replicas !== undefined) return `scaled to ${endText(end)}`;
   if (end.restartedAt !== undefined) return `restarted, now ${endText(end)}`;
   const asked = only.planned.to?.revision;

@@ -1,0 +1,48 @@
+import { contentOf, withValues, type Content } from "../../config-maps/content.ts";
+import { readSnapshotNamed } from "../../config-maps/snapshot-store.ts";
+import type { ConfigMap } from "../../kube/well-known.ts";
+import type { PlanContext, PlanResult } from "../action.ts";
+import type { ConfigMapStep } from "../../crds/steps.ts";
+
+export type Choice =
+  | { readonly kind: "Chosen"; readonly content: Content; readonly warnings: readonly string[] }
+  | Exclude<PlanResult<never>, { readonly kind: "Planned" }>;
+
+/** The content that `to` means, read now. Throws KubeError. */
+export async function chooseContent(
+  spec: ConfigMapStep,
+  map: ConfigMap,
+  context: PlanContext,
+): Promise<Choice> {
+  const { snapshot, values } = spec.to;
+  if (values !== undefined) return chosen(withValues(contentOf(map), values));
+  if (snapshot !== undefined) return fromSnapshot(snapshot, spec.name, context);
+  return valuesGone(spec.name);
+}
+
+async function fromSnapshot(snapshot: string, name: string, context: PlanContext): Promise<Choice> {
+  const found = await readSnapshotNamed(context, snapshot);
+  if (found?.subject === name) return chosen(found.content);
+  return refused(
+    "SnapshotNotFound",
+    found === undefined
+      ? `ConfigMap/${snapshot} does not exist, or is no snapshot that is whole: name another one of ConfigMap/${name}`
+      : `ConfigMap/${snapshot} is a snapshot of ${found.subject}, not of ConfigMap/${name}: name one of that`,
+  );
+}
+
+/** A status keeps no values of a policy's plan, and the plan is another one now. */
+export function valuesGone(name: string): Extract<Choice, { kind: "Refused" }> {
+  return refused(
+    "PlanChanged",
+    `the values for ConfigMap/${name} came from a plan of the policy that was changed since: make a new request`,
+  );
+}
+
+function chosen(content: Content, warnings: readonly string[] = []): Choice {
+  return { kind: "Chosen", content, warnings };
+}
+
+function refused(reason: string, message: string): Extract<Choice, { kind: "Refused" }> {
+  return { kind: "Refused", reason, message };
+}
