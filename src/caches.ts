@@ -1,4 +1,5 @@
 import { POLICY_ANNOTATIONS } from "./crds/annotations.ts";
+import { MapWatch } from "./config-maps/map-watch.ts";
 import type { OperatorConfig } from "./config/schema.ts";
 import { REQUESTS_BY_POLICY, requestPolicy } from "./controllers/policy/history.ts";
 import {
@@ -108,6 +109,8 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
   const watchOptions = { client, clock, random, wholeCluster: config.watchNamespaces.length === 0 };
   const pods = new PodWatch(watchOptions);
   const reports = new ReportWatch(watchOptions);
+  // For snapshots: of the ConfigMaps only that policies are concerned with, and of those the metadata.
+  const maps = new MapWatch(watchOptions);
   const all: readonly Cache<never>[] = [
     requests,
     policies,
@@ -129,6 +132,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
     leaderLease,
     pods,
     reports,
+    maps,
     /** Workloads of every kind: whose changes wake requests. */
     workloads: [
       { kind: "Deployment", store: deployments.store },
@@ -151,7 +155,7 @@ export function createCaches({ client, clock, random, config, log }: CacheOption
         }),
       ];
       const watches = [...all, leaderLease].map(({ reflector }) => reflector.run(signal));
-      await Promise.all([...watches, pods.run(signal), reports.run(signal)]);
+      await Promise.all([...watches, pods.run(signal), reports.run(signal), maps.run(signal)]);
       for (const stop of stops) stop();
     },
     /** Resolves when every cache holds its first list. Rejects when the signal aborts. */

@@ -15,6 +15,7 @@ import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { UnaskedRuns } from "./controllers/policy/unasked-runs.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
 import { TargetLocks } from "./controllers/request/target-lock.ts";
+import { runSnapshotController } from "./controllers/snapshots/snapshot-controller.ts";
 import type { Clock, Random } from "./kube/clock.ts";
 import type { ClusterCredentials } from "./kube/credentials.ts";
 import { errorMessage } from "./kube/errors.ts";
@@ -170,6 +171,21 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     );
   }
 
+  function runSnapshots(signal: AbortSignal): Promise<void> {
+    const onForbidden = (policy: string, message: string) =>
+      log.warn({ policy, error: message }, "the executor may not keep snapshots of ConfigMaps");
+    return runSnapshotController(
+      {
+        ports: { client, clock, ...views, maps: caches.maps, onForbidden },
+        random,
+        clock,
+        hooks: metrics.queueHooks("snapshot"),
+        onError: onError("snapshots of policy"),
+      },
+      signal,
+    );
+  }
+
   function runPolicies(signal: AbortSignal): Promise<void> {
     return runPolicyController(
       {
@@ -206,7 +222,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     /** All loops, until the signal aborts. Only the leader may run them. */
     async runControllers(signal: AbortSignal): Promise<void> {
       await caches.synced(signal);
-      await Promise.all([runRequests(signal), runPolicies(signal), runHistory(signal)]);
+      await Promise.all([runRequests(signal), runPolicies(signal), runHistory(signal), runSnapshots(signal)]);
     },
     async close(): Promise<void> {
       await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);

@@ -3,6 +3,8 @@ import type { NewObject } from "../kube/objects.ts";
 import type { ConfigMap } from "../kube/well-known.ts";
 import { contentDigest, contentOf, membersOf, type Content } from "./content.ts";
 
+/** On a ConfigMap: `"false"` keeps the operator from making snapshots of it on its own. */
+export const SNAPSHOT_ANNOTATION = `${GROUP}/snapshot`;
 /** On a record of ours: what it is about; labels are too short for some names. */
 export const RECORD_OF = `${GROUP}/record-of`;
 /** On a record of ours: which kind it is, as a label and so to be listed. */

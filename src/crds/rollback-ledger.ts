@@ -130,6 +130,23 @@ export const LedgerScan = z
   .meta(meta("What a scanner found in an image: its own report expires after a day."));
 export type LedgerScan = z.output<typeof LedgerScan>;
 
+export const LedgerContent = z
+  .object({
+    digest: text("Digest of the content; its snapshot has it in its name.", 64),
+    since: time("When it was first seen live, or put back."),
+    release: text(
+      "Release of the policy's target that was live then, as Kind/name revision N (hash).",
+      512,
+    ).optional(),
+    knownGood: time(
+      "When it became known good: live as long as a release bakes, with every signal Ok.",
+    ).optional(),
+    productOf: objectName("The request that put it back, if one did.").optional(),
+    rolledBackBy: objectName("The request that took it away for cause.").optional(),
+  })
+  .meta(meta("What a ConfigMap held, as a hash."));
+export type LedgerContent = z.output<typeof LedgerContent>;
+
 export const RollbackLedgerSpec = z
   .object({
     target: LedgerTarget,
@@ -170,6 +187,11 @@ export const RollbackLedgerSpec = z
           atomicList,
         ),
       ),
+    contents: z
+      .array(LedgerContent)
+      .max(50)
+      .optional()
+      .meta(meta("Of a ConfigMap: what it held, oldest first; the index of its snapshots.", atomicList)),
   })
   .meta(meta("What must outlive a status: facts about one target. Written by the operator only."));
 export type RollbackLedgerSpec = z.output<typeof RollbackLedgerSpec>;

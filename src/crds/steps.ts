@@ -98,6 +98,14 @@ const Restart = z
 
 export const ConfigMapTo = z
   .object({
+    strategy: z
+      .enum(["LastKnownGood", "Previous"])
+      .optional()
+      .meta(
+        meta(
+          "LastKnownGood: the newest other content that baked. Previous: the newest other content that was not itself rolled back.",
+        ),
+      ),
     snapshot: objectName("Name of a snapshot of this ConfigMap.").optional(),
     values: z
       .record(MAP_KEY, MapValue)
@@ -113,8 +121,8 @@ export const ConfigMapTo = z
     meta(
       "Which content is put back; exactly one member.",
       cel({
-        rule: "[has(self.snapshot), has(self.values)].filter(x, x).size() == 1",
-        message: "must have exactly one of `snapshot`, `values`",
+        rule: "[has(self.strategy), has(self.snapshot), has(self.values)].filter(x, x).size() == 1",
+        message: "must have exactly one of `strategy`, `snapshot`, `values`",
       }),
     ),
   );
@@ -123,7 +131,7 @@ export type ConfigMapTo = z.output<typeof ConfigMapTo>;
 export const ConfigMapStep = z
   .object({
     name: objectName("Name of the ConfigMap, in the namespace of the request."),
-    to: ConfigMapTo,
+    to: ConfigMapTo.default({ strategy: "LastKnownGood" }),
     restart: Restart,
   })
   .meta(meta("Put the content of a ConfigMap back."));

@@ -17,6 +17,8 @@ export interface TargetWatchOptions<Wire extends KubeObject, Kept extends KubeOb
   /** The operator may watch every namespace at once. */
   readonly wholeCluster: boolean;
   readonly labelSelector?: string;
+  /** Lists and watches metadata only. */
+  readonly metadataOnly?: boolean;
   /** Which target, as `namespace/name`, an object belongs to; what belongs to none of the followed is not kept. */
   readonly targetOf: (object: Wire) => string | undefined;
   readonly transform: (object: Wire) => Kept;
@@ -105,7 +107,7 @@ export class TargetWatch<Wire extends KubeObject, Kept extends KubeObject> {
 
   /** What is known of targets that are followed further stays known while the new list is on its way. */
   #start(namespace: string, wanted: ReadonlySet<string>, before: Scope<Kept> | undefined): Scope<Kept> {
-    const { client, type, clock, random, labelSelector } = this.#options;
+    const { client, type, clock, random, labelSelector, metadataOnly } = this.#options;
     const store = before?.store ?? this.#createStore();
     const stop = new AbortController();
     let known: ReadonlySet<string> = new Set([...wanted].filter((each) => before?.known().has(each)));
@@ -115,6 +117,7 @@ export class TargetWatch<Wire extends KubeObject, Kept extends KubeObject> {
       clock,
       random,
       labelSelector,
+      metadataOnly,
       namespaces: [namespace],
       store: this.#filtered(store, wanted),
       onList: () => (known = wanted),

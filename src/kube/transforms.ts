@@ -1,12 +1,13 @@
 import type { KubeObject, ObjectMeta, OwnerReference } from "./objects.ts";
 import { stripBookkeeping } from "./store.ts";
-import { replicaSetType, type Deployment, type ReplicaSet } from "./well-known.ts";
+import { configMapNames } from "./config-map-names.ts";
+import { replicaSetType, type Deployment, type PodTemplateSpec, type ReplicaSet } from "./well-known.ts";
 
 const NO_TEMPLATE = { spec: { containers: [] } };
 
 /**
- * A Deployment for the cache: whose it is, and how far its rollout is. Without its pod template, which is most of it, and
- * conditions. Nothing that is put back is ever taken from a cache, so nothing is lost.
+ * A Deployment for the cache: whose it is, how far its rollout is, and which ConfigMaps it uses. Without the rest of its
+ * pod template, which is most of it, and conditions. Nothing that is put back is ever taken from a cache, so nothing is lost.
  */
 export function stripDeployment(object: Deployment): Deployment {
   const { apiVersion, kind, metadata, spec, status = {} } = stripBookkeeping(object);
@@ -15,9 +16,21 @@ export function stripDeployment(object: Deployment): Deployment {
     apiVersion,
     kind,
     metadata,
-    spec: { replicas: spec.replicas ?? 1, paused: spec.paused ?? false, selector: {}, template: NO_TEMPLATE },
+    spec: {
+      replicas: spec.replicas ?? 1,
+      paused: spec.paused ?? false,
+      selector: {},
+      template: onlyConfigMaps(spec.template),
+    },
     status: { observedGeneration, replicas, updatedReplicas, availableReplicas },
   };
+}
+
+/** Which ConfigMaps it uses, as if all of them were volumes: of those snapshots are kept. */
+function onlyConfigMaps(template: PodTemplateSpec): PodTemplateSpec {
+  const names = configMapNames(template);
+  if (names.length === 0) return NO_TEMPLATE;
+  return { spec: { containers: [], volumes: names.map((name) => ({ name, configMap: { name } })) } };
 }
 
 /** For kinds of which it is watched that something changed: who it is, and these annotations if it has them. */

@@ -1,12 +1,11 @@
+import { byStrategy, type StrategyChoice } from "./by-strategy.ts";
 import { contentOf, withValues, type Content } from "../../config-maps/content.ts";
 import { readSnapshotNamed } from "../../config-maps/snapshot-store.ts";
 import type { ConfigMap } from "../../kube/well-known.ts";
-import type { PlanContext, PlanResult } from "../action.ts";
+import type { PlanContext } from "../action.ts";
 import type { ConfigMapStep } from "../../crds/steps.ts";
 
-export type Choice =
-  | { readonly kind: "Chosen"; readonly content: Content; readonly warnings: readonly string[] }
-  | Exclude<PlanResult<never>, { readonly kind: "Planned" }>;
+export type Choice = StrategyChoice;
 
 /** The content that `to` means, read now. Throws KubeError. */
 export async function chooseContent(
@@ -14,10 +13,10 @@ export async function chooseContent(
   map: ConfigMap,
   context: PlanContext,
 ): Promise<Choice> {
-  const { snapshot, values } = spec.to;
+  const { strategy, snapshot, values } = spec.to;
   if (values !== undefined) return chosen(withValues(contentOf(map), values));
   if (snapshot !== undefined) return fromSnapshot(snapshot, spec.name, context);
-  return valuesGone(spec.name);
+  return strategy === undefined ? valuesGone(spec.name) : byStrategy(strategy, spec.name, map, context);
 }
 
 async function fromSnapshot(snapshot: string, name: string, context: PlanContext): Promise<Choice> {

@@ -1,7 +1,9 @@
 import type { Advance, ApplyResult, Progress } from "../../actions/action.ts";
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
+import { recordContentRollback } from "../ledger/contents.ts";
 import { formerNumber } from "../ledger/former-number.ts";
 import { changeLedger, targetHash } from "../ledger/ledger.ts";
 import { changedSteps, journalOf, openStep } from "./journal.ts";
@@ -123,13 +125,34 @@ export async function recordProduct(
   const { request } = situation;
   const { index, status } = openStep(request);
   const at = status.appliedAt ?? new Date(ports.clock.now()).toISOString();
-  const ledgers = await recordRelease(ports, situation, after, at, signal);
+  const ledgers = await recordWhatBecame(ports, situation, after, at, signal);
   const facts = stepFacts(request, index, {
     after,
     ...(status.appliedAt === undefined ? { appliedAt: at } : {}),
   });
   const recorded = await writeRunning(ports, situation, facts, activityOf(request), signal);
   return { ...recorded, ledgers };
+}
+
+/** In the ledger of the object: a release of a workload, or a content of a ConfigMap. */
+async function recordWhatBecame(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  after: StepEnd,
+  at: string,
+  signal: AbortSignal,
+): Promise<Situation["ledgers"]> {
+  const { request, ledgers } = situation;
+  const { index, planned } = openStep(request);
+  const [target] = resolvedStep(situation, index).targets;
+  const [from, to] = [planned.from?.contentDigest, after.contentDigest];
+  if (target === undefined || from === undefined || to === undefined || after.key !== undefined) {
+    return recordRelease(ports, situation, after, at, signal);
+  }
+  const rollback = { from, to, at, request: request.metadata.name };
+  const change = (before: RollbackLedgerSpec) => recordContentRollback(before, rollback);
+  const ledger = await changeLedger(ports.client, target, change, signal);
+  return new Map([...ledgers, [targetHash(target), ledger]]);
 }
 
 async function recordRelease(
