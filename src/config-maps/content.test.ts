@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import {
@@ -16,6 +15,10 @@ const key = fc.stringMatching(/^[-._a-zA-Z0-9]{1,12}$/);
 const values = fc.dictionary(key, fc.string());
 const content = fc.record({ data: values, binaryData: fc.constant({}) });
 
+function sortedEntries(data: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(data).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 describe("the content of a ConfigMap", () => {
   it("has one digest, whatever the order of its keys, and its members round trip", () => {
     fc.assert(
@@ -30,7 +33,7 @@ describe("the content of a ConfigMap", () => {
   it("has another digest with any other key, value, member or name", () => {
     fc.assert(
       fc.property(content, content, (one, other) => {
-        const same = isDeepStrictEqual(one.data, other.data);
+        const same = sortedEntries(one.data) === sortedEntries(other.data);
         expect(contentDigest("a", one) === contentDigest("a", other)).toBe(same);
         expect(contentDigest("a", one)).not.toBe(contentDigest("b", one));
       }),

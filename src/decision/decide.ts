@@ -1,7 +1,14 @@
 import { DEFAULT_PLAN } from "../crds/default-plan.ts";
-import { attribute, type Attribution } from "./attribution/attribute.ts";
+import { attribute, type Attribution, type AttributionInput } from "./attribution/attribute.ts";
 import { withoutOthers, type Evidence } from "./attribution/evidence.ts";
 import type { Span } from "./attribution/recurrence.ts";
+import {
+  asRelease,
+  attributeChange,
+  doubtedFor,
+  suspectedChange,
+  type ConfigurationChange,
+} from "./configuration.ts";
 import { releaseHasSettled } from "./guards/cause.ts";
 import { checkGuards, GUARDS, PROPOSAL_GUARDS } from "./guards/chain.ts";
 import type { GuardInput, HoldReason, PlanView } from "./guards/guard.ts";
@@ -28,6 +35,8 @@ export interface DecisionInput extends Omit<
   readonly previous: readonly Release[];
   /** When releases ran that were rolled back for cause. */
   readonly troubled?: readonly Span[];
+  /** What else changed beside the code; looked up only where something fires. */
+  readonly configuration?: { readonly changes: readonly ConfigurationChange[] } | undefined;
 }
 
 /** What to do about one plan of the policy, and why. */
@@ -91,7 +100,7 @@ export function decide(input: DecisionInput): readonly Decision[] {
   const firing = strongestFirst(input.evaluations).filter(({ at }) => isCurrent(at, input));
   return input.plans.flatMap((plan) => {
     const decisions = firing
-      .filter(({ row }) => row.plan === plan.name)
+      .filter((evaluation) => planFor(evaluation, input) === plan.name)
       .flatMap((evaluation) => decideRow(evaluation, plan, input) ?? []);
     const chosen =
       decisions.find(({ kind }) => kind === "Rollback") ??
@@ -151,23 +160,65 @@ export function runsUnasked(input: DecisionInput): ReadonlySet<string> {
   return new Set(allowed.map(({ finding }) => finding.plan));
 }
 
-function judge(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Judged | undefined {
-  const { row, part, sample, window } = evaluation;
-  const { run, onset, healthyAt } = window;
-  if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
-  const { release, previous, troubled = [], now, policy, cluster } = input;
+/** What is held responsible: the code, or a configuration that changed after it. */
+interface Cause {
+  readonly code: Attribution;
+  /** More suspected than the code, which is not proven guilty. */
+  readonly change: ConfigurationChange | undefined;
+  readonly facts: Omit<AttributionInput, "release" | "previous">;
+}
+
+function causeOf({ row, part, window }: RowEvaluation, onset: number, input: DecisionInput): Cause {
+  const { release, previous, troubled = [], now, policy, cluster, configuration } = input;
   const evidence = input.evidence.get(stateKey(row.name, part));
-  const attribution = attribute({
-    release,
-    previous,
+  const facts = {
     troubled,
     evidence: cluster.sharedBreachTargets > 0 ? evidence : withoutOthers(evidence),
     onset,
-    healthyAt,
+    healthyAt: window.healthyAt,
     lookbackMs: policy.lookbackMs,
     toleratedGapMs: (TOLERATED_GAP + 1) * policy.intervalMs,
     now,
-  });
+  };
+  const code = attribute({ ...facts, release, previous });
+  const change =
+    code.verdict === "Caused"
+      ? undefined
+      : suspectedChange(configuration?.changes ?? [], { ...facts, release });
+  return { code, change, facts };
+}
+
+/** The plan that a row goes by: its own, or where a configuration is the cause, one that puts that back. */
+function planFor(evaluation: RowEvaluation, input: DecisionInput): string {
+  const { row, window } = evaluation;
+  if (window.onset === undefined) return row.plan;
+  const { change } = causeOf(evaluation, window.onset, input);
+  if (change === undefined) return row.plan;
+  const able = input.plans.filter((plan) => putsBack(plan, change)).map(({ name }) => name);
+  return able.includes(row.plan) ? row.plan : (able[0] ?? row.plan);
+}
+
+function putsBack({ configMaps = [] }: PlanView, { configMap }: ConfigurationChange): boolean {
+  return configMaps.includes(configMap);
+}
+
+/** By which release, or change in its place, a plan is judged, and how. */
+function judgedBy(
+  { code, change, facts }: Cause,
+  plan: PlanView,
+  release: Release | undefined,
+): { readonly attribution: Attribution; readonly release: Release | undefined } {
+  if (change === undefined || release === undefined) return { attribution: code, release };
+  if (!putsBack(plan, change)) return { attribution: doubtedFor(code, change, facts), release };
+  return { attribution: attributeChange(change, release, facts), release: asRelease(change, release) };
+}
+
+function judge(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Judged | undefined {
+  const { row, part, sample, window } = evaluation;
+  const { run, onset } = window;
+  if (sample.kind !== "Value" || run === undefined || onset === undefined) return undefined;
+  const cause = causeOf(evaluation, onset, input);
+  const { attribution, release } = judgedBy(cause, plan, input.release);
   const signal = part === WHOLE ? row.signal : `${row.signal} of ${part}`;
   const sentence = breachSentence({
     ...row,
@@ -179,7 +230,10 @@ function judge(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput):
     attribution,
   });
   const finding: Finding = { plan: plan.name, row, part, value: sample.value, onset, attribution, sentence };
-  return { finding, guardInput: { ...input, evaluation, onset, attribution, plan, intent: "Rollback" } };
+  return {
+    finding,
+    guardInput: { ...input, release, evaluation, onset, attribution, plan, intent: "Rollback" },
+  };
 }
 
 function decideRow(evaluation: RowEvaluation, plan: PlanView, input: DecisionInput): Decision | undefined {

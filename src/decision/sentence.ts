@@ -1,3 +1,4 @@
+import { causeBegan } from "./release.ts";
 import type { Comparison, Unit } from "./row.ts";
 
 /** Every fact of a breach; the one sentence about it is built here. Times in ms since the epoch. */
@@ -20,6 +21,7 @@ export interface BreachFacts {
 interface StartedRelease {
   readonly revision: number;
   readonly startedAt?: number | undefined;
+  readonly configMap?: string | undefined;
 }
 
 interface CauseFacts {
@@ -71,7 +73,7 @@ function againstStart({ attribution, onset, ...facts }: BreachFacts): string {
   }
   const distance = onset - release.startedAt;
   const relation = distance >= 0 ? "after" : "before";
-  return `, ${formatSpan(Math.abs(distance))} ${relation} revision ${release.revision} started`;
+  return `, ${formatSpan(Math.abs(distance))} ${relation} ${causeBegan(release)}`;
 }
 
 /** Three significant digits: a ratio as percent, seconds with `s`, a count bare. */

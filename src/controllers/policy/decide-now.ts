@@ -11,6 +11,7 @@ import {
 import { keyOf } from "../../kube/objects.ts";
 import { currentEvidence, gatherEvidence } from "./evidence.ts";
 import { annotated, frozenBy, hotfixEta } from "./annotations.ts";
+import { configurationChanges } from "./configuration.ts";
 import { previousReleases, rollbackTarget, viewLedger, type FindRequest } from "./ledger-view.ts";
 import type { PolicyPorts } from "./ports.ts";
 import { toRelease } from "./target.ts";
@@ -76,6 +77,12 @@ function inputOf(
     release,
     previous: release === undefined ? [] : previousReleases(release, ledger),
     troubled: troubledSpans(ledger),
+    configuration: {
+      // Only where something fires: not at every quiet tick.
+      get changes() {
+        return configurationChanges(ports, policy, deployment);
+      },
+    },
     rollbackTarget: release === undefined ? undefined : rollbackTarget(release, ledger, view.revisions),
     ledger: viewLedger(ledger, release, finder(ports, context.target), now, compiled.plans[0]?.name),
     cluster: {

@@ -46,7 +46,11 @@ export function parseRules({ spec }: Pick<RollbackPolicy, "spec">): ParsedRules 
     kind: "Parsed",
     rules: {
       rows: matrix.rows,
-      plans: planNames(spec.plans).map((name) => ({ name, goesBack: goesBack(spec, name) })),
+      plans: planNames(spec.plans).map((name) => ({
+        name,
+        goesBack: goesBack(spec, name),
+        configMaps: configMapsOf(spec, name),
+      })),
       freeze: freeze.calendar,
       view: {
         mode: spec.mode,
@@ -80,6 +84,12 @@ export function matrixFacts({
         : { hotfixDeadline: formatDuration(rest.hotfixDeadlineMs) }),
     }),
   );
+}
+
+/** The ConfigMaps whose content a plan puts back. */
+function configMapsOf({ plans = [] }: RollbackPolicy["spec"], name: string): readonly string[] {
+  const steps = plans.find((plan) => plan.name === name)?.steps ?? [];
+  return steps.flatMap(({ configMap }) => configMap?.name ?? []);
 }
 
 /** Whether a plan puts the policy's target back to its last known good revision. */

@@ -18,7 +18,8 @@ import { isFinished } from "../request/phase.ts";
 import { bakingOf } from "./baked.ts";
 import { concernedMaps } from "./concerned-maps.ts";
 import { followMaps } from "./follow-maps.ts";
-import { mapTarget, pruneSnapshots, takeSnapshot } from "./take-snapshot.ts";
+import { mapTarget } from "./map-target.ts";
+import { pruneSnapshots, takeSnapshot } from "./take-snapshot.ts";
 
 /** Nobody waits for it. */
 const WORKERS = 2;

@@ -2,18 +2,13 @@ import { contentDigest, contentOf } from "../../config-maps/content.ts";
 import type { Place } from "../../config-maps/place.ts";
 import { snapshotName } from "../../config-maps/snapshot.ts";
 import { keepSnapshot } from "../../config-maps/snapshot-store.ts";
-import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { configMapType } from "../../kube/well-known.ts";
 import { forgetContents, recordContent, surplusContents } from "../ledger/contents.ts";
 import { changeLedger } from "../ledger/ledger.ts";
-
-/** The key of a ConfigMap's ledger. */
-export function mapTarget(namespace: string, name: string): TargetKey {
-  return { group: "", kind: "ConfigMap", namespace, name };
-}
+import { mapTarget } from "./map-target.ts";
 
 export interface Taken {
   /** Of the ConfigMap as it was read. */

@@ -1,4 +1,4 @@
-import type { Release } from "../release.ts";
+import { causeBegan, causeName, type Release } from "../release.ts";
 import { clockTime, formatSpan } from "../sentence.ts";
 import { candidatesOf, type Candidate } from "./candidates.ts";
 import type { Evidence } from "./evidence.ts";
@@ -45,7 +45,7 @@ export function attribute(input: AttributionInput): Attribution {
   if (release === undefined) {
     return unknown("the live release is not known");
   }
-  const name = `revision ${release.revision}`;
+  const name = causeName(release);
   const startedAt = release.startedAt;
   if (startedAt === undefined) {
     return unknown(`the start of ${name} was not seen`);
@@ -62,7 +62,7 @@ export function attribute(input: AttributionInput): Attribution {
   }
   if (first.startedAt - healthyAt > toleratedGapMs) {
     return unknown(
-      `nothing was measured between ${clockTime(healthyAt, now)} and the start of revision ${first.revision} at ${clockTime(first.startedAt, now)}: the breach may be older`,
+      `nothing was measured between ${clockTime(healthyAt, now)} and ${clockTime(first.startedAt, now)}, when ${causeBegan(first)}: the breach may be older`,
     );
   }
   const live = { ...release, startedAt };
@@ -87,7 +87,7 @@ function worded(
 }
 
 function againstStart(onset: number, cause: Candidate): string {
-  return `${formatSpan(onset - cause.startedAt)} after revision ${cause.revision} started`;
+  return `${formatSpan(onset - cause.startedAt)} after ${causeBegan(cause)}`;
 }
 
 function beforeTheRelease(onset: number, startedAt: number, name: string, now: number): Attribution {

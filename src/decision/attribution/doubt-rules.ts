@@ -1,3 +1,4 @@
+import { causeName } from "../release.ts";
 import { clockTime, formatSpan } from "../sentence.ts";
 import { hoveringSince } from "./hovering.ts";
 import { MANY, recurrence } from "./recurrence.ts";
@@ -28,7 +29,7 @@ export function itWasThereBefore({
   const times = found.count === 1 ? "" : ` ${found.count} times`;
   return {
     verdict: found.count >= MANY ? "Unlikely" : "Unknown",
-    finding: `the same breach was there${times} before revision ${cause.revision}, last at ${clockTime(found.last, now)}: it may be something that comes and goes`,
+    finding: `the same breach was there${times} before ${causeName(cause)}, last at ${clockTime(found.last, now)}: it may be something that comes and goes`,
   };
 }
 

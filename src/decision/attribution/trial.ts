@@ -1,3 +1,4 @@
+import { causeName } from "../release.ts";
 import type { Candidate } from "./candidates.ts";
 import { courseOf, type Course } from "./course.ts";
 import type { Evidence } from "./evidence.ts";
@@ -48,7 +49,7 @@ export function trialOf(cause: Candidate, thisCase: Case): Trial {
   const later = candidates.filter(({ startedAt }) => startedAt >= cause.startedAt);
   const suspects = new Set([cause, ...later, live].map(({ podTemplateHash }) => podTemplateHash));
   const isLive = cause.replicaSetUid === live.replicaSetUid && cause.revision === live.revision;
-  const own = `revision ${cause.revision}`;
+  const own = causeName(cause);
   return {
     ...thisCase,
     cause,

@@ -1,3 +1,4 @@
+import { causeBegan } from "../release.ts";
 import { clockTime, formatSpan } from "../sentence.ts";
 import { ALLOWED, refused, type GuardInput, type GuardResult } from "./guard.ts";
 
@@ -17,7 +18,7 @@ export function releaseHasSettled({
   return now < settledAt
     ? refused(
         "Settling",
-        `revision ${release.revision} started at ${clockTime(release.startedAt, now)} and settles for ${formatSpan(policy.settleMs)}: allowed from ${clockTime(settledAt, now)}`,
+        `${causeBegan(release)} at ${clockTime(release.startedAt, now)} and settles for ${formatSpan(policy.settleMs)}: allowed from ${clockTime(settledAt, now)}`,
         settledAt,
       )
     : ALLOWED;

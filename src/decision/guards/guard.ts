@@ -48,6 +48,8 @@ export interface PlanView {
   readonly name: string;
   /** It puts the target back to its last known good revision. */
   readonly goesBack: boolean;
+  /** Names of the ConfigMaps whose content it puts back. */
+  readonly configMaps?: readonly string[];
 }
 
 /** A freeze window of the policy that is open now. */

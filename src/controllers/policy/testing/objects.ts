@@ -37,7 +37,7 @@ export function deployment(name: string, revision = 2): Deployment {
   };
   return {
     metadata: { ...metadataOf(name, `d-${name}`), annotations },
-    spec: {},
+    spec: { template: { spec: { containers: [] } } },
     status,
   } as unknown as Deployment;
 }
