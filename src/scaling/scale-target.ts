@@ -1,11 +1,11 @@
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../kube/client.ts";
 import {
   scalableType,
   scaleType,
   type ScalableKind,
   type ScalableWorkload,
   type Scale,
-} from "../../kube/scale-types.ts";
+} from "../kube/scale-types.ts";
 
 /** A workload together with its subresource `scale`, read now. */
 export interface ScaleTarget {
