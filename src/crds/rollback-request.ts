@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CanaryPlan, Traffic } from "./canary-step.ts";
 import type { KindDefinition } from "./kind.ts";
 import {
   atomicList,
@@ -151,6 +152,11 @@ export const StepEnd = RevisionRef.partial()
     image: ImagePin.optional(),
     replicas: REPLICAS.optional().meta(meta("How many pods are wanted.")),
     restartedAt: time("Value of the template's annotation kubectl.kubernetes.io/restartedAt.").optional(),
+    traffic: Traffic.optional(),
+    pausedReplicas: text(
+      "Value of the annotation autoscaling.keda.sh/paused-replicas of the ScaledObject.",
+      64,
+    ).optional(),
     templateDigest: text(
       "Digest of a pod template that is not the stored one of a revision, to know it again while the request runs.",
       64,
@@ -185,6 +191,7 @@ export const PlannedStep = z
     nothingToDo: text("Why this step has nothing to do.", 1024).optional(),
     from: StepEnd.optional(),
     to: StepEnd.optional(),
+    canary: CanaryPlan.optional(),
     changes: z
       .array(text("A path that changes.", 512))
       .max(64)

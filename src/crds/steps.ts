@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CanaryStep } from "./canary-step.ts";
 import { cel, dnsLabel, limitedDuration, listMap, meta, objectName, text, WorkloadKind } from "./common.ts";
 import { CheckStep } from "./verification.ts";
 
@@ -86,15 +87,22 @@ export const RequestStep = z
     workload: WorkloadStep.optional(),
     scale: ScaleStep.optional(),
     restart: RestartStep.optional(),
+    canary: CanaryStep.optional(),
     check: CheckStep.optional(),
   })
   .meta(
     meta(
       "One step; exactly one kind of step besides the name.",
-      cel({
-        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.check)].filter(x, x).size() == 1",
-        message: "must have exactly one of `workload`, `scale`, `restart`, `check`",
-      }),
+      cel(
+        {
+          rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.canary), has(self.check)].filter(x, x).size() == 1",
+          message: "must have exactly one of `workload`, `scale`, `restart`, `canary`, `check`",
+        },
+        {
+          rule: "!has(self.canary) || duration(self.canary.drain) < duration(self.timeout)",
+          message: "`drain` must be shorter than the step's `timeout`",
+        },
+      ),
     ),
   );
 export type RequestStep = z.output<typeof RequestStep>;

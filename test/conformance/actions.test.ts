@@ -6,9 +6,12 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { groupOf } from "../../src/kube/objects.ts";
 import { awaitWrites, readAudit } from "../cluster/audit.ts";
 import { Crash, faultyClient, type Faults } from "../support/faulty-client.ts";
+import { installOwnerCrds } from "../support/owner-crds.ts";
+import { installRouteCrds } from "../support/route-crds.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 import type { ActionCase, Stage } from "./action-case.ts";
+import { canaryCases } from "./cases/canary.ts";
 import { restartCases } from "./cases/restart.ts";
 import { scaleCases } from "./cases/scale.ts";
 import { workloadCases } from "./cases/workload.ts";
@@ -25,6 +28,7 @@ const CASES = {
   workload: workloadCases,
   scale: scaleCases,
   restart: restartCases,
+  canary: canaryCases,
 } satisfies { readonly [Kind in keyof typeof ACTIONS]: readonly ActionCase<SpecOf<Kind>>[] };
 
 const signal = new AbortController().signal;
@@ -35,6 +39,7 @@ describe("the conformance of actions", () => {
 
   beforeAll(async () => {
     world = await startWorld();
+    await Promise.all([installRouteCrds(world.kubectl), installOwnerCrds(world.kubectl)]);
   }, START_MS);
 
   afterAll(async () => {
@@ -49,6 +54,7 @@ describe("the conformance of actions", () => {
   conforms(ACTIONS.workload, CASES.workload);
   conforms(ACTIONS.scale, CASES.scale);
   conforms(ACTIONS.restart, CASES.restart);
+  conforms(ACTIONS.canary, CASES.canary);
 
   function conforms<Spec, Plan extends PlannedStep>(
     action: Action<Spec, Plan>,
@@ -114,7 +120,13 @@ describe("the conformance of actions", () => {
         async function done(plan: Plan): Promise<StepEnd> {
           const progress = await until(
             `${plan.object} is done`,
-            () => action.observe(plan, applyContext()),
+            async () => {
+              const seen = await action.observe(plan, applyContext());
+              if (seen.kind === "InProgress" && seen.needsAdvance === true) {
+                await action.advance?.(plan, applyContext());
+              }
+              return seen;
+            },
             ({ kind }) => kind !== "InProgress",
           );
           if (progress.kind !== "Done") throw new Error(JSON.stringify(progress));

@@ -1,10 +1,12 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { destinationText } from "../../traffic/destination.ts";
 import { changedSteps } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
-  const { revision, image, images = [], replicas, restartedAt } = end;
+  const { revision, image, images = [], replicas, restartedAt, traffic } = end;
+  if (traffic !== undefined) return `traffic to ${destinationText(traffic.destination)}`;
   if (replicas !== undefined) return replicas === 1 ? "1 replica" : `${replicas} replicas`;
   if (revision !== undefined) return `revision ${revision} (${images.join(", ")})`;
   if (image !== undefined) return `image ${image.image} in container ${image.container}`;
@@ -35,6 +37,7 @@ export function backSentence(request: RollbackRequest): string {
   }
   const end = only?.status.after;
   if (only === undefined || end === undefined) return "rolled back";
+  if (end.traffic !== undefined) return `moved ${endText(end)}`;
   if (end.replicas !== undefined) return `scaled to ${endText(end)}`;
   if (end.restartedAt !== undefined) return `restarted, now ${endText(end)}`;
   const asked = only.planned.to?.revision;

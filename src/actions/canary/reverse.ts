@@ -1,0 +1,19 @@
+import type { StepEnd } from "../../crds/rollback-request.ts";
+import { digestOf } from "../digest.ts";
+import type { CanaryPlan } from "./canary-plan.ts";
+
+/** The way back: from what the change became to the routes and the number of pods that were there before. */
+export function reverseCanary(plan: CanaryPlan, { traffic, replicas, pausedReplicas }: StepEnd): CanaryPlan {
+  return {
+    ...plan,
+    from: {
+      ...plan.to,
+      ...(traffic === undefined ? {} : { traffic }),
+      ...(replicas === undefined ? {} : { replicas }),
+      ...(pausedReplicas === undefined ? {} : { pausedReplicas }),
+    },
+    to: plan.from,
+    digest: digestOf({ reverseOf: plan.digest }),
+    warnings: [],
+  };
+}
