@@ -97,6 +97,7 @@ export type Traffic = z.output<typeof Traffic>;
 export const CanaryPlan = z
   .object({
     drain: text("How long requests that are under way get to end.", 20),
+    restores: z.literal(true).optional().meta(meta("It puts back what a canary step took away.")),
     workload: z
       .object({ object: text("The workload, as Kind/name.", 320), uid: text("Its UID.", 64) })
       .optional()

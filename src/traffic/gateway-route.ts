@@ -101,6 +101,9 @@ function stableInstead(canary: Rule, { stable, namespace }: Move): Rule {
   if (service === undefined) throw new TypeError(`"${stable.host}" is not a Service`);
   const port = stable.port ?? numberOf(canary["port"]);
   return {
+    // As the API server would complete it: the defaults of the kind.
+    group: "",
+    kind: "Service",
     name: service.name,
     ...(service.namespace === namespace ? {} : { namespace: service.namespace }),
     ...(port === undefined ? {} : { port }),

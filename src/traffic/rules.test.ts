@@ -92,7 +92,9 @@ describe("a rule of the Gateway API", () => {
     const stable = { host: "api.base.svc.cluster.local", port: 8080 };
     expect(
       httpRouteKind.move({ backendRefs: [{ name: "api-canary", port: 80 }] }, { ...services, stable }),
-    ).toEqual({ backendRefs: [{ name: "api", namespace: "base", port: 8080, weight: 1 }] });
+    ).toEqual({
+      backendRefs: [{ group: "", kind: "Service", name: "api", namespace: "base", port: 8080, weight: 1 }],
+    });
   });
 });
 

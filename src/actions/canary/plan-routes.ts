@@ -14,9 +14,9 @@ import {
   type FoundRoute,
 } from "./find-routes.ts";
 import { isTooLong } from "./former-rules.ts";
-import { unlessAccepted } from "./plan-workload.ts";
+import { rehearsed } from "./rehearsed.ts";
 import { refused, type Findings, type Refusal } from "./refusal.ts";
-import { digestAfter, moveChange, routeDigest, sendRoute, type RouteChange } from "./route-change.ts";
+import { moveChange, routeDigest, sendRoute, type RouteChange } from "./route-change.ts";
 
 /** What the schema allows for the routes of a plan. */
 const MOST_ROUTES = 64;
@@ -26,6 +26,7 @@ export interface PlannedRoute extends FoundRoute {
   /** Undefined for the named one when nothing of it reaches the canary. */
   readonly change: RouteChange | undefined;
   readonly before: string;
+  /** As the API server would store it. */
   readonly after: string;
 }
 
@@ -66,15 +67,15 @@ export async function planRoutes(spec: CanarySpec, move: Move, context: PlanCont
       ...routes.slice(1).map((route) => `${route.title} sends to the canary as well, and is changed too`),
     ],
   };
-  const changed = routes.filter(({ change }) => change !== undefined);
-  if (changed.length === 0) return { ...findings, refusal: delegates.refusal };
+  if (routes.every(({ change }) => change === undefined)) return { ...findings, refusal: delegates.refusal };
   const refusal = delegates.refusal ?? rulesRefusal(routes, move);
   if (refusal !== undefined) return { ...findings, refusal };
-  const owned = await Promise.all(changed.map((route) => routeFindings(route, context)));
+  const tried = await Promise.all(routes.map((route) => tryRoute(route, context)));
   return {
     ...findings,
-    refusal: owned.find((each) => each.refusal !== undefined)?.refusal,
-    warnings: [...findings.warnings, ...owned.flatMap(({ warnings }) => warnings)],
+    routes: routes.map((route, index) => ({ ...route, after: tried[index]?.after ?? route.after })),
+    refusal: tried.find((each) => each.refusal !== undefined)?.refusal,
+    warnings: [...findings.warnings, ...tried.flatMap(({ warnings }) => warnings)],
   };
 }
 
@@ -95,9 +96,8 @@ export function stablePorts(routes: readonly PlannedRoute[], { stable, namespace
 function plannedRoute(route: FoundRoute, move: Move, at: string): PlannedRoute {
   const kind = ROUTE_KINDS[route.kind];
   const change = route.canMove ? moveChange(kind, route.object, move, at) : undefined;
-  const before = routeDigest(kind, route.object);
-  const after = change === undefined ? before : digestAfter(kind, route.object, change);
-  return { ...route, change, before, after };
+  const digest = routeDigest(kind, route.object);
+  return { ...route, change, before: digest, after: digest };
 }
 
 function unusableRefusal(title: string, named: FoundRoute | undefined, move: Move): Refusal | undefined {
@@ -145,11 +145,15 @@ function rulesRefusal(routes: readonly PlannedRoute[], move: Move): Refusal | un
 
 const MANAGED_BY_ROLLOUTS = "argo-rollouts.argoproj.io/managed-by-rollouts";
 
-/** Who else writes the route, and whether the API server takes the change. */
-async function routeFindings(
+/**
+ * Who else writes the route, whether the API server takes the change, and what it makes of it: defaults of the kind and
+ * admission webhooks complete what is written.
+ */
+async function tryRoute(
   { kind, title, object, change }: PlannedRoute,
   { executor, signal }: PlanContext,
-): Promise<Findings> {
+): Promise<Findings & { readonly after?: string }> {
+  if (change === undefined) return { warnings: [] };
   const rollout = object.metadata.annotations?.[MANAGED_BY_ROLLOUTS];
   if (rollout !== undefined) {
     const message = `${title} is managed by Argo Rollouts (${rollout}): abort the Rollout, which moves its traffic back`;
@@ -159,7 +163,9 @@ async function routeFindings(
   if (ownership.kind === "Foreign") {
     return { refusal: refused("TargetOwned", `${title} is ${ownership.message}`), warnings: [] };
   }
-  if (change === undefined) return { warnings: ownership.warnings };
-  const dryRun = sendRoute(ROUTE_KINDS[kind], object, change, executor, signal, true);
-  return { refusal: await unlessAccepted(dryRun, title), warnings: ownership.warnings };
+  const result = await rehearsed(sendRoute(ROUTE_KINDS[kind], object, change, executor, signal, true), title);
+  const { warnings } = ownership;
+  return result.kind === "Refused"
+    ? { refusal: result, warnings }
+    : { after: routeDigest(ROUTE_KINDS[kind], result.answer), warnings };
 }

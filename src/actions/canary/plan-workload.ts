@@ -1,4 +1,3 @@
-import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import {
   autoscalersOf,
   isMovedByHpa,
@@ -12,6 +11,7 @@ import { ownershipOf } from "../../workloads/ownership.ts";
 import type { PlanContext } from "../action.ts";
 import { sendScale } from "../send-scale.ts";
 import type { CanarySpec } from "./canary-plan.ts";
+import { rehearsed } from "./rehearsed.ts";
 import { refused, type Findings, type Refusal } from "./refusal.ts";
 import { sendPause } from "./workload-parts.ts";
 
@@ -96,7 +96,7 @@ async function pauseRefusal(
       `ServiceAccount ${namespace}/${executorName} may not ${words.join(", ")}, and KEDA would start the canary again: add these to its Role`,
     );
   }
-  return unlessAccepted(sendPause(scaledObject, "0", executor, signal, true), `ScaledObject ${name}`);
+  return refusalOf(sendPause(scaledObject, "0", executor, signal, true), `ScaledObject ${name}`);
 }
 
 function scaleRefusal(
@@ -104,21 +104,12 @@ function scaleRefusal(
   object: string,
   { executor, signal }: PlanContext,
 ): Promise<Refusal | undefined> {
-  return unlessAccepted(sendScale(target, 0, executor, signal, true), object);
+  return refusalOf(sendScale(target, 0, executor, signal, true), object);
 }
 
-/** Admission webhooks and policies speak up in a dry run. Undefined when nobody objects. */
-export async function unlessAccepted(dryRun: Promise<unknown>, title: string): Promise<Refusal | undefined> {
-  try {
-    await dryRun;
-    return undefined;
-  } catch (error) {
-    if (!isForbidden(error) && !isInvalid(error) && !isNotFound(error)) throw error;
-    return refused(
-      "DryRunRefused",
-      `${title}: the API server would refuse the change, or it was changed while it was looked at: ${errorMessage(error)}`,
-    );
-  }
+async function refusalOf(dryRun: Promise<unknown>, title: string): Promise<Refusal | undefined> {
+  const result = await rehearsed(dryRun, title);
+  return result.kind === "Refused" ? result : undefined;
 }
 
 function refuse(reason: string, message: string): WorkloadFindings {

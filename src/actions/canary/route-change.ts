@@ -29,33 +29,17 @@ export function moveChange(
   return rules.length === 0 ? undefined : { rules, former: { at, rules: rulesAt(lists, rules) } };
 }
 
-/** The digest of the rules after the change. */
-export function digestAfter(kind: RouteKind, object: RouteObject, { rules }: RouteChange): string {
-  return digestOf(withRules(ruleLists(kind, object), rules));
-}
-
 /**
- * The change that gives the planned rules: those that a step took away, or those that one leaves. Content never comes
- * from the plan, which knows its digest only. Undefined when neither has it.
+ * The change that puts back the rules which a step took away: what is recorded on the route is believed only where it
+ * gives the digest that the plan knows, as content never comes from the plan. Undefined where there is no such record.
  */
-export function changeTo(
-  digest: string,
-  kind: RouteKind,
-  object: RouteObject,
-  move: Move,
-  at: string,
-): RouteChange | undefined {
+export function backChange(kind: RouteKind, object: RouteObject, digest: string): RouteChange | undefined {
   const former = readFormerRules(object);
-  const back = former === undefined ? undefined : { rules: former.rules, former: undefined };
-  return [back, moveChange(kind, object, move, at)].find(
-    (change) =>
-      change !== undefined && arePlaces(kind, object, change) && digestAfter(kind, object, change) === digest,
-  );
-}
-
-/** An annotation may name any place. */
-function arePlaces(kind: RouteKind, object: RouteObject, { rules }: RouteChange): boolean {
-  return rulesAt(ruleLists(kind, object), rules).length === rules.length;
+  if (former === undefined) return undefined;
+  const lists = ruleLists(kind, object);
+  const isOfThisRoute = rulesAt(lists, former.rules).length === former.rules.length;
+  if (!isOfThisRoute || digestOf(withRules(lists, former.rules)) !== digest) return undefined;
+  return { rules: former.rules, former: undefined };
 }
 
 /**

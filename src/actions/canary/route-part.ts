@@ -5,7 +5,7 @@ import type { ApplyContext } from "../action.ts";
 import type { CanaryPlan } from "./canary-plan.ts";
 import { readFormerRules } from "./former-rules.ts";
 import type { Part } from "./part.ts";
-import { changeTo, routeDigest, sendRoute } from "./route-change.ts";
+import { backChange, moveChange, routeDigest, sendRoute } from "./route-change.ts";
 
 /** A route of a plan as it is now. */
 export interface RoutePart extends Part {
@@ -33,7 +33,7 @@ function partOf(
   before: RouteState,
   after: RouteState,
   object: RouteObject | undefined,
-  { from, to }: CanaryPlan,
+  { from, to, canary }: CanaryPlan,
   { executor, namespace, signal, now }: ApplyContext,
 ): RoutePart {
   const { object: title, uid } = before;
@@ -53,7 +53,10 @@ function partOf(
   if (digest === after.digest) return { ...seen, state: { kind: "To" } };
   if (digest !== before.digest) return { ...seen, state: foreign(`${title} was changed by somebody else`) };
   const move = { canary: from.traffic.destination, stable: to.traffic.destination, namespace };
-  const change = changeTo(after.digest, kind, object, move, new Date(now).toISOString());
+  const change =
+    canary.restores === true
+      ? backChange(kind, object, after.digest)
+      : moveChange(kind, object, move, new Date(now).toISOString());
   if (change === undefined) {
     return {
       ...seen,
