@@ -8,6 +8,7 @@ import { serviceAccountType } from "../../src/kube/well-known.ts";
 import { SCENARIOS } from "../support/executor-scenarios.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
 import { addressOfThisMachine, startPodServer, type PodServer } from "../support/pod-server.ts";
+import { installRouteCrds } from "../support/route-crds.ts";
 import { addNodes } from "../support/sets.ts";
 import { imageOf, openShop, readyOf, roleBindingType, roleType, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
@@ -47,7 +48,7 @@ describe("the Role of one action", () => {
     world = await startWorld(address === undefined ? {} : { podIP: address });
     pods = address === undefined ? undefined : await startPodServer(address);
     pods?.answer("/health", (_, response) => response.end("OK\n"));
-    await installOwnerCrds(world.kubectl);
+    await Promise.all([installOwnerCrds(world.kubectl), installRouteCrds(world.kubectl)]);
     await addNodes(world, ["node-1"]);
     await world.operator();
   }, START_MS);

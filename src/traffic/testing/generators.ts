@@ -92,10 +92,10 @@ function httpRule(delegates: readonly string[]) {
     .map(([each, action]) => ({ ...(each === undefined ? {} : { match: each }), ...action }));
 }
 
-const connection = (sniHosts: boolean) =>
+const connection = (isTls: boolean) =>
   fc.record({
     match: fc.array(
-      fc.record({ port, ...(sniHosts ? { sniHosts: fc.constant([HOST]) } : {}) }, { requiredKeys: [] }),
+      fc.record({ port }, { requiredKeys: [] }).map((each) => (isTls ? { ...each, sniHosts: [HOST] } : each)),
       { minLength: 1, maxLength: 2 },
     ),
     route,
@@ -159,10 +159,13 @@ const mirrorFilter = fc.tuple(backendName, port).map(([name, at]) => ({
   type: "RequestMirror",
   requestMirror: { backendRef: { ...name, port: at } },
 }));
-const filters = fc.array(
-  fc.oneof(mirrorFilter, fc.constant({ type: "RequestHeaderModifier", requestHeaderModifier: {} })),
-  { maxLength: 2 },
-);
+/** The kind takes one filter that modifies headers at most. */
+const filters = fc
+  .tuple(
+    fc.array(mirrorFilter, { maxLength: 2 }),
+    fc.constantFrom([], [{ type: "RequestHeaderModifier", requestHeaderModifier: { remove: ["x-old"] } }]),
+  )
+  .map(([mirrored, modifiers]) => [...mirrored, ...modifiers]);
 const backend = fc
   .tuple(backendRef, fc.option(filters, { nil: undefined }))
   .map(([ref, own]) => (own === undefined ? ref : { ...ref, filters: own }));
@@ -174,7 +177,10 @@ const gatewayRule = fc.record(
         {
           path: fc.record({ type: fc.constantFrom("Exact", "PathPrefix"), value: path }),
           method: fc.constantFrom("GET", "POST"),
-          headers: fc.array(fc.record({ name: header, value }), { maxLength: 2 }),
+          headers: fc.uniqueArray(fc.record({ name: header, value }), {
+            maxLength: 2,
+            selector: ({ name }) => name,
+          }),
         },
         { requiredKeys: [] },
       ),
@@ -187,7 +193,7 @@ const gatewayRule = fc.record(
 );
 
 export const httpRoutes: fc.Arbitrary<readonly HttpRouteObject[]> = fc.array(
-  fc.array(gatewayRule, { maxLength: 4 }).map((rules) => ({
+  fc.array(gatewayRule, { minLength: 1, maxLength: 4 }).map((rules) => ({
     metadata: { name: "api", namespace: NAMESPACE },
     spec: { rules },
   })),
