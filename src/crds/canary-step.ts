@@ -32,6 +32,12 @@ export const TrafficDestination = z
   .meta(meta("Where routes send requests."));
 export type TrafficDestination = z.output<typeof TrafficDestination>;
 
+/** `api`, `api (subset canary)`, `api:8080`. */
+export function destinationText({ host, subset, port }: TrafficDestination): string {
+  const where = port === undefined ? host : `${host}:${port}`;
+  return subset === undefined ? where : `${where} (subset ${subset})`;
+}
+
 export const CanaryStep = z
   .object({
     virtualService: objectName(

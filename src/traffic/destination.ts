@@ -48,12 +48,6 @@ export function isWithin(inner: Destination, outer: Destination, namespace: stri
   );
 }
 
-/** `api`, `api (subset canary)`, `api:8080`. */
-export function destinationText({ host, subset, port }: Destination): string {
-  const where = port === undefined ? host : `${host}:${port}`;
-  return subset === undefined ? where : `${where} (subset ${subset})`;
-}
-
 function hostId(host: string, namespace: string): string {
   const service = serviceOf(host, namespace);
   return service === undefined ? host.toLowerCase() : `${service.name}.${service.namespace}.svc.`;

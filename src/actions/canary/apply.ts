@@ -1,5 +1,5 @@
 import type { Advance, ApplyContext, ApplyResult, Progress } from "../action.ts";
-import { destinationText } from "../../traffic/destination.ts";
+import { destinationText } from "../../crds/canary-step.ts";
 import { writeGuarded } from "../guarded-write.ts";
 import { superseded } from "../results.ts";
 import type { CanaryPlan } from "./canary-plan.ts";

@@ -1,6 +1,7 @@
 import { isForbidden } from "../../kube/errors.ts";
 import { listIfServed } from "../../kube/list-if-served.ts";
-import { destinationText, mayReach, serviceOf, type Destination } from "../../traffic/destination.ts";
+import { destinationText } from "../../crds/canary-step.ts";
+import { mayReach, serviceOf, type Destination } from "../../traffic/destination.ts";
 import { movedRules, ruleLists, sendingsOf } from "../../traffic/rewrite.ts";
 import { ROUTE_KINDS, routeTitle, type RouteKindName } from "../../traffic/route-kinds.ts";
 import { entriesOf, roleOf, type Move, type RouteObject, type Rule } from "../../traffic/route-kind.ts";

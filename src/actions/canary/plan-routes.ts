@@ -1,4 +1,5 @@
-import { destinationText, isWithin, mayReach } from "../../traffic/destination.ts";
+import { destinationText } from "../../crds/canary-step.ts";
+import { isWithin, mayReach } from "../../traffic/destination.ts";
 import { ruleLists, sendingsOf, withRules } from "../../traffic/rewrite.ts";
 import { ROUTE_KINDS, routeTitle } from "../../traffic/route-kinds.ts";
 import type { Move } from "../../traffic/route-kind.ts";

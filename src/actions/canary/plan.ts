@@ -1,5 +1,5 @@
 import type { RouteState } from "../../crds/canary-step.ts";
-import { destinationText } from "../../traffic/destination.ts";
+import { destinationText } from "../../crds/canary-step.ts";
 import type { Move } from "../../traffic/route-kind.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";

@@ -175,11 +175,19 @@ describe("versions", () => {
 
   it("are shown with replicas and restarts, each step by its name", () => {
     const step = { digest: "d", action: "a", object: "Deployment/web", changes: [], warnings: [] };
+    const traffic = (subset: string) => ({
+      traffic: {
+        destination: { host: "web", subset },
+        routes: [{ object: "VirtualService/web", uid: "u", digest: subset }],
+      },
+      replicas: 2,
+    });
     const steps = [
       { ...step, name: "stop", from: { replicas: 2 }, to: { replicas: 0 } },
       { ...step, name: "site", from: revisionOf(2, "web:v2"), to: revisionOf(1, "web:v1") },
       { ...step, name: "fresh", from: revisionOf(1, "web:v1"), to: { restartedAt: "2026-01-01T00:00:00Z" } },
       { ...step, name: "start", nothingToDo: "it runs" },
+      { ...step, name: "out", object: "VirtualService/web", from: traffic("v2"), to: traffic("v1") },
     ];
 
     expect(planTexts(steps, undefined, 0)).toEqual([
@@ -187,6 +195,7 @@ describe("versions", () => {
       "2. site    Deployment/web   revision 2 (v2) -> revision 1 (v1)",
       "3. fresh   Deployment/web   revision 1 (v1) -> restarted",
       "4. start   Deployment/web   nothing to do: it runs",
+      "5. out     VirtualService/web   traffic web (subset v2) -> web (subset v1)",
     ]);
     expect(endsOf({ replicas: 1 }, { replicas: 0 })).toEqual(["1 replica", "0 replicas"]);
     expect(endsOf(revisionOf(1, "web:v1"), { restartedAt: "2026-01-01T00:00:00Z" })).toEqual([

@@ -1,3 +1,4 @@
+import { destinationText } from "../../crds/canary-step.ts";
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
@@ -41,6 +42,9 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
 
 /** How both ends of a step read in a line of the history. */
 export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  if (from.traffic !== undefined && to.traffic !== undefined) {
+    return [destinationText(from.traffic.destination), destinationText(to.traffic.destination)];
+  }
   if (to.replicas !== undefined) return [replicasText(from), replicasText(to)];
   return to.restartedAt === undefined ? versionsOf(from, to) : [versionsOf(from, from)[0], "restarted"];
 }
@@ -59,6 +63,7 @@ export function planText(
   if (nothingToDo !== undefined) return `${object}   nothing to do: ${nothingToDo}`;
   if (from === undefined || to === undefined) return object;
   const [before, after] = endsOf(from, to);
+  if (to.traffic !== undefined) return `${object}   traffic ${before} -> ${after}`;
   if (to.replicas !== undefined) return `${object}   ${before} -> ${after}`;
   if (to.restartedAt !== undefined) return `${object}   revision ${from.revision} (${before}) -> ${after}`;
   const good = knownGood?.findLast(

@@ -81,7 +81,7 @@ export function resolveSteps(
     if (problem !== undefined) return problem;
     steps.push({ action, targets: action.lockKeys(namespace), timeoutMs });
   }
-  return orderProblem(steps) ?? steps;
+  return orderProblem(steps) ?? sharedTarget(steps) ?? steps;
 }
 
 function withTarget(
@@ -133,6 +133,27 @@ function orderProblem(steps: readonly ResolvedStep[]): Unresolvable | undefined 
         ? `steps ${before.name} and ${action.name} both roll ${action.object} back: name one revision in one step`
         : `step ${before.name} restarts what step ${action.name} then takes away: put step ${action.name} before step ${before.name}`,
     );
+  }
+  return undefined;
+}
+
+/** What a step writes besides its object is its own: another step that sets its number of pods would undo it. */
+function sharedTarget(steps: readonly ResolvedStep[]): Unresolvable | undefined {
+  for (const step of steps) {
+    for (const target of step.targets.slice(1)) {
+      const title = `${target.kind}/${target.name}`;
+      const other = steps.find(
+        ({ action, targets }) =>
+          action !== step.action &&
+          targets.some(({ kind, name }) => `${kind}/${name}` === title) &&
+          !(action.object === title && action.changesTemplate),
+      );
+      if (other === undefined) continue;
+      return refused(
+        "InvalidSteps",
+        `steps ${step.action.name} and ${other.action.name} both write ${title}: leave it to one of them`,
+      );
+    }
   }
   return undefined;
 }

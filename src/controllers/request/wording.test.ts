@@ -39,6 +39,12 @@ describe("the words of a request", () => {
   });
 });
 
+const traffic = (host: string, subset?: string) => ({
+  traffic: {
+    destination: { host, subset },
+    routes: [{ object: "VirtualService/web", uid: "u", digest: host }],
+  },
+});
 const RESTART = { restartedAt: "2026-01-01T00:00:00Z", templateDigest: "t" };
 
 describe("how a step reads", () => {
@@ -48,6 +54,7 @@ describe("how a step reads", () => {
     [{ replicas: 1 }, "1 replica"],
     [RESTART, "restarted"],
     [{ ...TO, ...RESTART }, "revision 2 (web:v2)"],
+    [{ ...traffic("web", "v1"), replicas: 0 }, "traffic to web (subset v1)"],
     [{}, "unknown"],
   ])("%j is %s", (end, text) => {
     expect(endText(end)).toBe(text);

@@ -1,6 +1,6 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { destinationText } from "../../traffic/destination.ts";
+import { destinationText } from "../../crds/canary-step.ts";
 import { changedSteps } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
