@@ -110,7 +110,8 @@ describe("between the writes of a canary step", () => {
 
     expect(await canaryAction.observe(plan, context())).toEqual({
       kind: "Superseded",
-      message: "VirtualService/two was changed by somebody else after the act",
+      message:
+        "VirtualService/two was changed by somebody else after the act; what this step changed stays: VirtualService/one",
     });
     await canaryAction.advance?.(plan, context());
     // A try again after a crash does not claim that nothing was changed.

@@ -273,7 +273,7 @@ describe("a step that takes traffic from a canary", () => {
     await addRoute(place, "VirtualService", "web", { hosts: ["web"], http: [{ route: split(10) }] });
 
     await shop.ask("routes", undefined, out({ drain: "30s" }));
-    await waits(shop, "routes", "requests get");
+    await waits(shop, "routes", "requests have until");
     await editRoute(place, "VirtualService", "web", "/spec/http/0/route", split(60));
     const ended = await shop.ended("routes");
 
@@ -286,7 +286,7 @@ describe("a step that takes traffic from a canary", () => {
     expect((await shop.live("canary")).spec.replicas).toBe(2);
 
     await shop.ask("pods", undefined, out({ drain: "30s" }));
-    await waits(shop, "pods", "requests get");
+    await waits(shop, "pods", "requests have until");
     await world.kubectl(["scale", "deployment/canary", "--replicas=5", "-n", shop.namespace]);
     expect(readyOf(await shop.ended("pods"))).toEqual({
       reason: "Superseded",

@@ -3,7 +3,7 @@ import { destinationText } from "../../crds/canary-step.ts";
 import { writeGuarded } from "../guarded-write.ts";
 import { superseded } from "../results.ts";
 import type { CanaryPlan } from "./canary-plan.ts";
-import { firstOpen, foreignChange } from "./part.ts";
+import { changedText, firstOpen, foreignChange } from "./part.ts";
 import { allParts, readStages, type Stage } from "./stages.ts";
 
 /** How soon the next write follows the one before. */
@@ -30,8 +30,9 @@ export function applyCanary(plan: CanaryPlan, context: ApplyContext): Promise<Ap
 /** How far the plan is: which write is due, or what is waited for. */
 export async function observeCanary(plan: CanaryPlan, context: ApplyContext): Promise<Progress> {
   const stages = await readStages(plan, context);
-  const foreign = foreignChange(allParts(stages));
-  if (foreign !== undefined) return superseded(`${foreign} after the act`);
+  const parts = allParts(stages);
+  const foreign = foreignChange(parts);
+  if (foreign !== undefined) return superseded(`${foreign} after the act${changedText(parts)}`);
   const next = await nextOf(stages);
   switch (next.kind) {
     case "Write":

@@ -55,11 +55,11 @@ export async function findRoutes(move: Move, { executor, signal }: PlanContext):
   };
 }
 
-/** Whether any place of the routes is the canary's, served or not. */
+/** Whether any place of the routes has the role, served or not. Who gets copies only may be nobody's to answer. */
 export function namesRole(routes: readonly FoundRoute[], role: "canary" | "stable", move: Move): boolean {
   return routes.some(({ kind, object }) =>
     sendingsOf(ROUTE_KINDS[kind], ruleLists(ROUTE_KINDS[kind], object), move.namespace).some(
-      ({ destination }) => roleOf(destination, move) === role,
+      ({ destination, isMirror }) => roleOf(destination, move) === role && (role === "canary" || !isMirror),
     ),
   );
 }

@@ -19,6 +19,14 @@ export function foreignChange(parts: readonly Part[]): string | undefined {
   return parts.map(({ state }) => state).find((state) => state.kind === "Foreign")?.message;
 }
 
+/** For people: which parts are changed by now, where others are not. */
+export function changedText(parts: readonly Part[]): string {
+  const titles = parts
+    .filter(({ changes, state }) => changes && state.kind === "To")
+    .map(({ title }) => title);
+  return titles.length === 0 ? "" : `; what this step changed stays: ${titles.join(", ")}`;
+}
+
 /** The first part that is still to be changed. */
 export function firstOpen(parts: readonly Part[]): Extract<PartState, { kind: "From" }> | undefined {
   return parts.map(({ state }) => state).find((state) => state.kind === "From");

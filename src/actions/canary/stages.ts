@@ -1,4 +1,4 @@
-import { formatDuration, parseDuration } from "../../crds/duration.ts";
+import { parseDuration } from "../../crds/duration.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
 import { scaledPods } from "../../scaling/scaled-pods.ts";
@@ -55,18 +55,21 @@ function notTakenUp(routes: readonly RoutePart[]): Wait | undefined {
   return message === undefined ? undefined : { message, pollAfterMs: POLL_MS };
 }
 
-/** From the last change of a route on; one whose record somebody took away counts from the first. */
+/** From the last change of a route on; a route whose record somebody took away counts from the first one. */
 function draining(
   { canary }: CanaryPlan,
   routes: readonly RoutePart[],
   { now, appliedAt }: ApplyContext,
 ): Wait | undefined {
-  const moved = routes.filter(({ changes }) => changes).map(({ movedAt }) => movedAt ?? appliedAt ?? 0);
-  const left = Math.max(0, ...moved) + parseDuration(canary.drain) - now;
-  if (moved.length === 0 || left <= 0) return undefined;
+  const changed = routes.filter(({ changes }) => changes);
+  if (changed.length === 0) return undefined;
+  const last = Math.max(appliedAt ?? 0, ...changed.map(({ movedAt }) => movedAt ?? 0));
+  const end = last + parseDuration(canary.drain);
+  if (end <= now) return undefined;
   return {
-    message: `nothing is sent to the canary any more; its requests get ${formatDuration(Math.ceil(left / 1_000) * 1_000)} more to end`,
-    pollAfterMs: Math.min(left, POLL_MS),
+    // The time, not what is left of it: a message that changes every second would be written every second.
+    message: `nothing is sent to the canary any more; its requests have until ${new Date(end).toISOString()} to end`,
+    pollAfterMs: Math.min(end - now, POLL_MS),
   };
 }
 

@@ -141,7 +141,12 @@ export const canaryCases: readonly ActionCase<CanarySpec>[] = [
     title: "HTTPRoute and pods",
     kind: "HTTPRoute",
     step: "httpRoute",
-    spec: gatewayRoute,
+    spec: (name) => ({
+      rules: [
+        ...(gatewayRoute(name)["rules"] as object[]),
+        { matches: [{ method: "POST" }], backendRefs: [{ name: canaryOf(name), port: 80 }] },
+      ],
+    }),
     isMoved: isGatewayMoved,
     edit: { path: "/spec/rules/0/backendRefs/0/weight", value: 33 },
     replicas: 1,
