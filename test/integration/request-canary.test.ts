@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from "@jest/globals";
-import { PAUSED_REPLICAS } from "../../src/scaling/autoscalers.ts";
+import { PAUSED_REPLICAS } from "../../src/actions/autoscalers.ts";
 import type { RouteObject } from "../../src/traffic/route-kind.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { addRoute, addServiceOf, editRoute, liveRoute, openStable, STABLE } from "../support/canaries.ts";

@@ -5,11 +5,11 @@ import {
   scaledObjectType,
   type Autoscalers,
   type ScaledObject,
-} from "../../scaling/autoscalers.ts";
-import { readTarget, type ScaleTarget } from "../../scaling/scale-target.ts";
+} from "../autoscalers.ts";
+import { readTarget, type ScaleTarget } from "../scale-target.ts";
 import { ownershipOf } from "../../workloads/ownership.ts";
 import type { PlanContext } from "../action.ts";
-import { sendScale } from "../send-scale.ts";
+import { sendScale } from "../scale-patch.ts";
 import type { CanarySpec } from "./canary-plan.ts";
 import { rehearsed } from "./rehearsed.ts";
 import { refused, type Findings, type Refusal } from "./refusal.ts";

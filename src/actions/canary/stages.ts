@@ -1,8 +1,7 @@
 import { parseDuration } from "../../crds/duration.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
-import { scaledPods } from "../../scaling/scaled-pods.ts";
-import type { ScaleTarget } from "../../scaling/scale-target.ts";
+import { ownedPods, type ScaleTarget } from "../scale-target.ts";
 import type { ApplyContext } from "../action.ts";
 import { bringsPodsBack, type CanaryPlan } from "./canary-plan.ts";
 import type { Part } from "./part.ts";
@@ -83,7 +82,7 @@ async function podsPending(
   if (!isObserved(workload)) return waiting(`the ${kind} controller has not seen the change yet`);
   const { replicas: all = 0, readyReplicas: ready = 0 } = workload.status ?? {};
   if (replicas > 0 && all === replicas && ready === replicas) return undefined;
-  const pods = await scaledPods(target, executor, signal);
+  const pods = await ownedPods(target, executor, signal);
   if (replicas === 0) {
     const left = Math.max(all, pods.length);
     return left === 0 ? undefined : waiting(`${left} pods of the canary are not gone yet`);

@@ -6,12 +6,12 @@ import {
   PAUSED_REPLICAS,
   scaledObjectType,
   type ScaledObject,
-} from "../../scaling/autoscalers.ts";
-import { parseObject, readTarget, type ScaleTarget } from "../../scaling/scale-target.ts";
+} from "../autoscalers.ts";
+import { parseObject, readTarget, type ScaleTarget } from "../scale-target.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ApplyContext } from "../action.ts";
 import { FIELD_MANAGER } from "../field-manager.ts";
-import { sendScale } from "../send-scale.ts";
+import { sendScale } from "../scale-patch.ts";
 import type { CanaryPlan } from "./canary-plan.ts";
 import type { Part, PartState } from "./part.ts";
 

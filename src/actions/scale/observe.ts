@@ -3,10 +3,9 @@ import { isObserved } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import type { ApplyContext, Progress } from "../action.ts";
 import { superseded } from "../results.ts";
-import { autoscalersOf, isMovedByHpa } from "../../scaling/autoscalers.ts";
+import { autoscalersOf, isMovedByHpa } from "../autoscalers.ts";
 import type { ScalePlan } from "./plan.ts";
-import { parseObject, readTarget } from "../../scaling/scale-target.ts";
-import { scaledPods } from "../../scaling/scaled-pods.ts";
+import { ownedPods, parseObject, readTarget } from "../scale-target.ts";
 
 /** Watch events wake the step for Deployments; this bounds a lost one, and is all there is for StatefulSets. */
 const POLL_MS = 1_000;
@@ -38,7 +37,7 @@ export async function observeScale(
   if (replicas > 0 && all === replicas && ready === replicas) {
     return { kind: "Done", message: `${ready}/${replicas} ready`, after };
   }
-  const pods = await scaledPods(target, executor, signal);
+  const pods = await ownedPods(target, executor, signal);
   if (replicas === 0) {
     const left = Math.max(all, pods.length);
     return left === 0

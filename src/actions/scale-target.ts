@@ -6,6 +6,8 @@ import {
   type ScalableWorkload,
   type Scale,
 } from "../kube/scale-types.ts";
+import { podType, replicaSetType, type Pod } from "../kube/well-known.ts";
+import { selectorText } from "../workloads/read-workload.ts";
 
 /** A workload together with its subresource `scale`, read now. */
 export interface ScaleTarget {
@@ -39,4 +41,24 @@ export function parseObject(object: string): { readonly kind: ScalableKind; read
     throw new TypeError(`"${object}" is nothing that can be scaled`);
   }
   return { kind, name };
+}
+
+/** Pods that the workload owns, terminating ones too: its selector alone also finds strangers. Throws KubeError. */
+export async function ownedPods(
+  { kind, workload, scale }: ScaleTarget,
+  executor: KubeClient,
+  signal: AbortSignal,
+): Promise<readonly Pod[]> {
+  const { namespace = "", uid } = workload.metadata;
+  const labelSelector = scale.status?.selector ?? selectorText(workload.spec.selector);
+  const [pods, sets] = await Promise.all([
+    executor.list(podType, { namespace, labelSelector, signal }),
+    kind === "Deployment" ? executor.list(replicaSetType, { namespace, labelSelector, signal }) : undefined,
+  ]);
+  const isOwnedBy = (owners: ReadonlySet<string>) => (object: Pick<Pod, "metadata">) =>
+    object.metadata.ownerReferences?.some((owner) => owner.controller === true && owners.has(owner.uid)) ??
+    false;
+  const owners =
+    sets === undefined ? [uid] : sets.items.filter(isOwnedBy(new Set([uid]))).map((set) => set.metadata.uid);
+  return pods.items.filter(isOwnedBy(new Set(owners)));
 }
