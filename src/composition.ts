@@ -7,7 +7,7 @@ import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
-import { changeLedger, targetHash } from "./controllers/ledger/ledger.ts";
+import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
@@ -94,7 +94,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
       return set.spec.template.spec.containers.map((container) => container.name);
     },
     ledger: {
-      get: (target) => caches.ledgers.store.get(`${target.namespace}/${targetHash(target)}`)?.spec,
+      get: (target) => caches.ledgers.store.get(ledgerKey(target))?.spec,
       change: async (target, change, signal) => void (await changeLedger(client, target, change, signal)),
     },
     onError: (error) => log.warn({ error: errorMessage(error) }, "not recorded in the ledger yet"),
@@ -116,6 +116,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           client: requestClient,
           cached: (key) => caches.requests.store.get(key),
+          cachedLedger: (key) => caches.ledgers.store.get(key),
           policiesOn: ({ namespace, kind, name }) =>
             caches.policies.store.byIndex(POLICIES_BY_TARGET, `${namespace}/${kind}/${name}`),
           workload: ({ namespace, kind, name }) =>

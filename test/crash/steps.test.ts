@@ -54,6 +54,7 @@ describe("the operator dies after each write of a request of several steps", () 
     return {
       client,
       cached: () => undefined,
+      cachedLedger: () => undefined,
       policiesOn: () => [],
       workload: () => undefined,
       cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),

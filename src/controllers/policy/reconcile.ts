@@ -6,7 +6,7 @@ import { keyOf } from "../../kube/objects.ts";
 import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { targetHash } from "../ledger/ledger.ts";
+import { ledgerKey } from "../ledger/ledger.ts";
 import { closePolicy, compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { annotated, annotationProblems } from "./annotations.ts";
 import { finder } from "./decide-now.ts";
@@ -310,7 +310,7 @@ function viewOf(ports: PolicyPorts, deployment: Deployment): TargetView {
 
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */
 function ledgerOf(ports: PolicyPorts, target: TargetKey): RollbackLedgerSpec | undefined {
-  return ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec;
+  return ports.ledgers.get(ledgerKey(target))?.spec;
 }
 
 function factsOf(
