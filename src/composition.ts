@@ -11,6 +11,7 @@ import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
+import { ACT_FIRST_MS } from "./controllers/policy/reconcile.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { UnaskedRuns } from "./controllers/policy/unasked-runs.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
@@ -68,6 +69,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     random,
     reportingController: "rollback.llm-research-lab.io/controller",
     reportingInstance: hostname(),
+    holdMs: ACT_FIRST_MS,
     onError: (error) => log.warn({ error: errorMessage(error) }, "event not recorded"),
   });
   const killSwitch = createKillSwitch({

@@ -36,6 +36,9 @@ import type { Ticker } from "./ticker.ts";
 /** After losing a status write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 50;
 
+/** What only tells of a rollback waits so long for the rollback itself: both want the same API server and processor. */
+export const ACT_FIRST_MS = 100;
+
 /** A status that waits for an answer about to come is written without it after this time. */
 const LONGEST_WAIT_MS = 1_000;
 
@@ -150,7 +153,6 @@ async function attend(
   // A pass may have waited: a policy that was suspended meanwhile must not act any more.
   if (isOutdated(ports, policy)) return { afterMs: 0 };
   const subject = { runtime, policy, deployment, view, ledger };
-  const { made } = runtime;
   if (at !== runtime.decidedAt) {
     const asks = wouldRollBack(runtime) && !isActing(ports, policy);
     const readiness = asks ? await readinessNow(ports, subject, signal) : runtime.readiness;
@@ -170,13 +172,15 @@ async function attend(
     };
     // Of evaluations that come meanwhile the next pass decides: they have woken it.
     const decidedAt = runtime.lastTickAt;
+    const { made } = runtime;
     await decideAndAct(ports, context, signal);
     runtime.decidedAt = decidedAt;
+    if (runtime.made !== made) runtime.actingUntil = ports.clock.monotonic() + ACT_FIRST_MS;
   }
   runtime.restless = unmadeRequests(ledger, finder(ports, target), ports.clock.now()).length > 0;
-  // The cache does not show yet what was just made.
-  const acting = runtime.made !== made || isActing(ports, policy);
-  const { answer, question } = acting
+  const actsMs = runtime.actingUntil - ports.clock.monotonic();
+  if (actsMs > 0) return { afterMs: actsMs };
+  const { answer, question } = isActing(ports, policy)
     ? { answer: runtime.readiness, question: undefined }
     : currentReadiness(ports, subject);
   if (question !== undefined && runtime.asked?.question !== question) {
