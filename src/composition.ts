@@ -7,10 +7,11 @@ import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
-import { changeLedger, targetHash } from "./controllers/ledger/ledger.ts";
+import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
+import { ACT_FIRST_MS } from "./controllers/policy/reconcile.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { UnaskedRuns } from "./controllers/policy/unasked-runs.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
@@ -68,6 +69,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     random,
     reportingController: "rollback.llm-research-lab.io/controller",
     reportingInstance: hostname(),
+    holdMs: ACT_FIRST_MS,
     onError: (error) => log.warn({ error: errorMessage(error) }, "event not recorded"),
   });
   const killSwitch = createKillSwitch({
@@ -94,7 +96,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
       return set.spec.template.spec.containers.map((container) => container.name);
     },
     ledger: {
-      get: (target) => caches.ledgers.store.get(`${target.namespace}/${targetHash(target)}`)?.spec,
+      get: (target) => caches.ledgers.store.get(ledgerKey(target))?.spec,
       change: async (target, change, signal) => void (await changeLedger(client, target, change, signal)),
     },
     onError: (error) => log.warn({ error: errorMessage(error) }, "not recorded in the ledger yet"),
@@ -116,6 +118,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           client: requestClient,
           cached: (key) => caches.requests.store.get(key),
+          cachedLedger: (key) => caches.ledgers.store.get(key),
           policiesOn: ({ namespace, kind, name }) =>
             caches.policies.store.byIndex(POLICIES_BY_TARGET, `${namespace}/${kind}/${name}`),
           workload: ({ namespace, kind, name }) =>

@@ -7,7 +7,7 @@ import type {
   PlanContext,
   PlanResult,
   Progress,
-  Right,
+  StepRight,
   TargetKey,
 } from "./action.ts";
 
@@ -19,7 +19,7 @@ export interface BoundStep {
   readonly changesTemplate: boolean;
   /** The object it writes, as Kind/name. */
   readonly object: string;
-  readonly rights: readonly Right[];
+  readonly rights: readonly StepRight[];
   /** Everything it writes; the first is the object itself, none for a step that writes nothing. */
   lockKeys(namespace: string): readonly TargetKey[];
   plan(context: PlanContext): Promise<PlanResult<PlannedStep>>;

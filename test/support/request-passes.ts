@@ -25,6 +25,7 @@ function portsOf(client: KubeClient): RequestPorts {
   return {
     client,
     cached: () => undefined,
+    cachedLedger: () => undefined,
     policiesOn: () => [],
     workload: () => undefined,
     cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),

@@ -1,14 +1,11 @@
-import type { PlanResult } from "../../actions/action.ts";
-import type { PlannedStep } from "../../crds/rollback-request.ts";
-import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { warningOfChecks, withWarnings } from "./check-rights.ts";
-import { checkExecutor } from "./executor.ts";
+import { plannedBy } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
 import { changedSteps, openStep } from "./journal.ts";
 import { completeOrRefused, contextFor, planSteps, together, type PlanSubject } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
-import type { RequestPlan, Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 
 /** Asks for the rights and plans all steps at once; a missing right is the refusal that is shown. */
 export async function makePlan(
@@ -17,12 +14,11 @@ export async function makePlan(
   signal: AbortSignal,
 ): Promise<Situation> {
   const rights = situation.resolution.steps.flatMap(({ action }) => action.rights);
-  const [able, plan, warning] = await Promise.all([
-    checkExecutor(ports.client, accountOf(situation), rights, signal),
-    planSteps(ports, subjectOf(situation), signal).catch(refusedIfForbidden<RequestPlan>),
+  const planning = planSteps(ports, subjectOf(situation), signal);
+  const [plan, warning] = await Promise.all([
+    plannedBy(ports.client, accountOf(situation), rights, planning, signal),
     warningOfChecks(ports, situation, rights, signal),
   ]);
-  if (able.kind === "Refused") return { ...situation, plan: able };
   if (plan.kind !== "Planned") return { ...situation, plan };
   const warnings = [
     ...(warning === undefined ? [] : [warning]),
@@ -44,14 +40,10 @@ export async function replan(
     .filter((step) => step.planned.object === planned.object)
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
+  const planning = action.plan(contextFor(ports, subjectOf(situation), index, earlier, signal));
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
-  const [able, result] = await Promise.all([
-    checkExecutor(ports.client, accountOf(situation), action.rights, signal),
-    action
-      .plan(contextFor(ports, subjectOf(situation), index, earlier, signal))
-      .catch(refusedIfForbidden<PlannedStep>),
-  ]);
-  return { ...situation, replanned: able.kind === "Refused" ? able : completeOrRefused(result) };
+  const result = await plannedBy(ports.client, accountOf(situation), action.rights, planning, signal);
+  return { ...situation, replanned: completeOrRefused(result) };
 }
 
 function subjectOf(situation: ResolvedSituation): PlanSubject {
@@ -65,10 +57,4 @@ function subjectOf(situation: ResolvedSituation): PlanSubject {
     allowedImages: resolution.allowedImages,
     automatic: automatic !== undefined,
   };
-}
-
-/** Without a right the plan cannot be made; which right it is, the review of rights says better. */
-export function refusedIfForbidden<Plan>(error: unknown): PlanResult<Plan> {
-  if (!isForbidden(error)) throw error;
-  return { kind: "Refused", reason: "AccessDenied", message: errorMessage(error) };
 }

@@ -3,7 +3,7 @@ import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
 import { formerNumber } from "../ledger/former-number.ts";
-import { changeLedger, targetHash } from "../ledger/ledger.ts";
+import { changeLedger, ledgerKey, targetHash } from "../ledger/ledger.ts";
 import { changedSteps, journalOf, openStep } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
 import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
@@ -161,6 +161,7 @@ async function recordRelease(
         reason: request.spec.reason || "rolled back by request",
       }),
     signal,
+    ports.cachedLedger(ledgerKey(target)),
   );
   return new Map([...ledgers, [targetHash(target), ledger]]);
 }
