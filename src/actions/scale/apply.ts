@@ -1,10 +1,10 @@
 import type { ApplyContext, ApplyResult } from "../action.ts";
 import { writeGuarded, type ReadyToWrite } from "../guarded-write.ts";
 import { superseded } from "../results.ts";
-import { autoscalersOf, isMovedByHpa } from "./autoscalers.ts";
-import { sendScale } from "./patch.ts";
+import { autoscalersOf, isMovedByHpa } from "../autoscalers.ts";
+import { sendScale } from "../scale-patch.ts";
 import type { ScalePlan } from "./plan.ts";
-import { parseObject, readTarget, type ScaleTarget } from "./target.ts";
+import { parseObject, readTarget, type ScaleTarget } from "../scale-target.ts";
 
 /** Sets the number of `plan.to` if that of `plan.from` is still live. Safe to repeat at any time. */
 export function applyScale(plan: ScalePlan, context: ApplyContext): Promise<ApplyResult> {

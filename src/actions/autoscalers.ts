@@ -1,7 +1,7 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { listIfServed } from "../../kube/list-if-served.ts";
-import { defineResource, type KubeObject } from "../../kube/objects.ts";
-import { horizontalPodAutoscalerType, type HorizontalPodAutoscaler } from "../../kube/scale-types.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { listIfServed } from "../kube/list-if-served.ts";
+import { defineResource, type KubeObject } from "../kube/objects.ts";
+import { horizontalPodAutoscalerType, type HorizontalPodAutoscaler } from "../kube/scale-types.ts";
 
 /** keda.sh/v1alpha1. */
 export interface ScaledObject extends KubeObject {
