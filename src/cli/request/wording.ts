@@ -3,7 +3,7 @@ import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
-import { parseWorkloadTitle } from "../../workloads/workload.ts";
+import { isWorkloadKind } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
 /**
@@ -41,6 +41,7 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
 
 /** How both ends of a step read in a line of the history. */
 export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  if (to.color !== undefined) return [`color ${from.color ?? "unknown"}`, `color ${to.color}`];
   if (to.replicas !== undefined) return [replicasText(from), replicasText(to)];
   return to.restartedAt === undefined ? versionsOf(from, to) : [versionsOf(from, from)[0], "restarted"];
 }
@@ -59,7 +60,7 @@ export function planText(
   if (nothingToDo !== undefined) return `${object}   nothing to do: ${nothingToDo}`;
   if (from === undefined || to === undefined) return object;
   const [before, after] = endsOf(from, to);
-  if (to.replicas !== undefined) return `${object}   ${before} -> ${after}`;
+  if (to.replicas !== undefined || to.color !== undefined) return `${object}   ${before} -> ${after}`;
   if (to.restartedAt !== undefined) return `${object}   revision ${from.revision} (${before}) -> ${after}`;
   const good = knownGood?.findLast(
     ({ replicaSetUid, podTemplateHash }) =>
@@ -135,9 +136,10 @@ export function workloadOf({ spec, status }: RollbackRequest): WorkloadName | un
   const { kind, name } = spec.steps?.find(({ workload }) => workload !== undefined)?.workload ?? {};
   if (kind !== undefined && name !== undefined) return { kind, name };
   const target = status?.target?.replace(/ \+\d+$/, "");
-  if (target === undefined || !target.includes("/")) return undefined;
-  const { namespace: _, ...workload } = parseWorkloadTitle(target, "");
-  return workload;
+  const [targetKind = "", targetName] = target?.split("/") ?? [];
+  return targetName === undefined || !isWorkloadKind(targetKind)
+    ? undefined
+    : { kind: targetKind, name: targetName };
 }
 
 const SHORT_NAMES: Readonly<Record<WorkloadKind, string>> = {
