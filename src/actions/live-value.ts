@@ -63,12 +63,6 @@ export function rightsToMove({ change, object }: Field): readonly Right[] {
   }
 }
 
-/** `minReplicas 3`, `3 replicas`: how a value reads. */
-export function valueText({ change }: Pick<Field, "change">, value: number): string {
-  if (change === "MinReplicas") return `minReplicas ${value}`;
-  return value === 1 ? "1 replica" : `${value} replicas`;
-}
-
 async function readReplicas(
   object: string,
   { executor, namespace, signal }: Acting,

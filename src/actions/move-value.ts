@@ -1,7 +1,8 @@
 import type { TemporaryChange } from "../crds/temporary-change.ts";
+import { valueText } from "../workloads/value-text.ts";
 import type { ApplyResult } from "./action.ts";
 import { writeGuarded, type ReadyToWrite } from "./guarded-write.ts";
-import { readValue, valueText, type Acting, type LiveValue } from "./live-value.ts";
+import { readValue, type Acting, type LiveValue } from "./live-value.ts";
 import { superseded } from "./results.ts";
 
 /** One number of one object, from one value to another. */

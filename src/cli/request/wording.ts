@@ -3,6 +3,7 @@ import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
+import { valueText } from "../../workloads/value-text.ts";
 import { isWorkloadKind } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
@@ -69,6 +70,16 @@ export function planText(
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
   const goal = to.revision === undefined ? "a new revision" : `revision ${to.revision}`;
   return `${object}   revision ${from.revision} (${before}) -> ${goal} (${after})${since}`;
+}
+
+/** `Deployment/web-green 3 replicas -> 0 replicas, 1h after the step`; what the operator does once a request is over. */
+export function laterTexts({ temporary = [] }: PlannedStep): readonly string[] {
+  return temporary
+    .filter(({ onlyWhile, found, during }) => onlyWhile === undefined || found === during)
+    .map((change) => {
+      const { object, during, restore, holdFor } = change;
+      return `${object} ${valueText(change, during)} -> ${valueText(change, restore)}, ${holdFor} after the step`;
+    });
 }
 
 /** The plan of each step, with its name where there are several. */

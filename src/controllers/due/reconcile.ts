@@ -1,9 +1,9 @@
 import type { TargetKey } from "../../actions/action.ts";
-import { valueText } from "../../actions/live-value.ts";
 import type { LedgerDue } from "../../crds/temporary-change.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { parseKey } from "../../kube/objects.ts";
 import { ROLLBACK_LEDGERS, ROLLBACK_REQUESTS, type RollbackLedger } from "../../kube/rollback-kinds.ts";
+import { valueText } from "../../workloads/value-text.ts";
 import { nextDueAt, removeDue } from "../ledger/due.ts";
 import { changeLedger } from "../ledger/ledger.ts";
 import { checkExecutor } from "../request/executor.ts";
@@ -84,7 +84,9 @@ async function finishIfStill(
     case "Superseded":
       await changeLedger(ports.client, ledger.spec.target, (spec) => removeDue(spec, due), signal);
       if (result.kind === "Applied") {
-        tell(ports, ledger, due, "Finished", `${due.object} set to ${valueText(due, due.restore)}`);
+        // By us before a crash, by others, or it was never changed: then it was found as it was to be left.
+        const how = result.alreadyThere ? "is at" : "set to";
+        tell(ports, ledger, due, "Finished", `${due.object} ${how} ${valueText(due, due.restore)}`);
       } else tell(ports, ledger, due, "Kept", `${due.object} is left as it is: ${result.message}`);
       return "Ended";
   }

@@ -1,6 +1,6 @@
-import { valueText } from "../../actions/live-value.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { valueText } from "../../workloads/value-text.ts";
 import { changedSteps, journalOf } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
