@@ -6,6 +6,7 @@ import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
+import { runDueController } from "./controllers/due/due-controller.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
 import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
@@ -173,6 +174,27 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     );
   }
 
+  function runDue(signal: AbortSignal): Promise<void> {
+    return runDueController(
+      {
+        ports: {
+          client: requestClient,
+          clock,
+          locks: new TargetLocks(requestClient, config.namespace),
+          killSwitch: killSwitch.state,
+          record: events.record,
+          onFinished: (fact) => log.info(fact, "temporary change finished"),
+        },
+        ledgers: caches.ledgers.store,
+        random,
+        hooks: metrics.queueHooks("due"),
+        onError: onError("due"),
+        onKillSwitch: killSwitch.onChange,
+      },
+      signal,
+    );
+  }
+
   function runPolicies(signal: AbortSignal): Promise<void> {
     return runPolicyController(
       {
@@ -209,7 +231,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     /** All loops, until the signal aborts. Only the leader may run them. */
     async runControllers(signal: AbortSignal): Promise<void> {
       await caches.synced(signal);
-      await Promise.all([runRequests(signal), runPolicies(signal), runHistory(signal)]);
+      await Promise.all([runRequests(signal), runDue(signal), runPolicies(signal), runHistory(signal)]);
     },
     async close(): Promise<void> {
       await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);

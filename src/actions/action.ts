@@ -86,6 +86,8 @@ export interface ApplyContext {
 export type ApplyResult =
   /** The change is stored, now or by an earlier try of ours. */
   | { readonly kind: "Applied"; readonly alreadyThere: boolean }
+  /** What the change needs first is under way; the change itself is not made yet. Apply again. */
+  | { readonly kind: "Preparing"; readonly message: string; readonly pollAfterMs: number }
   | { readonly kind: "Refused"; readonly reason: string; readonly message: string }
   | { readonly kind: "Superseded"; readonly message: string };
 

@@ -1,5 +1,6 @@
 import type { SoakRuns } from "../checks/soak-runs.ts";
 import type { CheckStep } from "../crds/verification.ts";
+import { blueGreenAction, type BlueGreenSpec } from "./blue-green/index.ts";
 import { bindStep, type BoundStep } from "./bound-step.ts";
 import { canaryAction, type CanarySpec } from "./canary/index.ts";
 import { checkAction } from "./check/index.ts";
@@ -23,6 +24,7 @@ export interface StepSpecs {
   readonly scale?: ScaleSpec | undefined;
   readonly restart?: RestartSpec | undefined;
   readonly canary?: CanarySpec | undefined;
+  readonly blueGreen?: BlueGreenSpec | undefined;
   readonly check?: CheckStep | undefined;
 }
 
@@ -34,12 +36,13 @@ export interface Actions {
 
 /** Every kind of step: a new one is a folder beside this file, a member of StepSpecs and two lines here. */
 export function createActions({ soaks, ...options }: ActionOptions): Actions {
-  const { workload, scale, restart, canary } = writingActions(options);
+  const { workload, scale, restart, blueGreen, canary } = writingActions(options);
   return {
     bind(name, step) {
       if (step.workload !== undefined) return bindStep(name, workload, step.workload);
       if (step.scale !== undefined) return bindStep(name, scale, step.scale);
       if (step.restart !== undefined) return bindStep(name, restart, step.restart);
+      if (step.blueGreen !== undefined) return bindStep(name, blueGreen, step.blueGreen);
       if (step.canary !== undefined) return bindStep(name, canary, step.canary);
       if (step.check !== undefined) return bindStep(name, checkAction(soaks, step.check), step.check);
       throw new TypeError(`step ${name} has no kind that this operator knows`);
@@ -53,6 +56,7 @@ export function writingActions(options: WritingActionOptions) {
     workload: workloadAction(options),
     scale: scaleAction(options),
     restart: restartAction(options),
+    blueGreen: blueGreenAction(options),
     canary: canaryAction,
   };
 }

@@ -6,7 +6,7 @@ import {
   type ScalableWorkload,
   type Scale,
 } from "../kube/scale-types.ts";
-import { podType, replicaSetType, type Pod } from "../kube/well-known.ts";
+import { podType, replicaSetType, type Pod, type PodTemplateSpec } from "../kube/well-known.ts";
 import { selectorText } from "../workloads/read-workload.ts";
 
 /** A workload together with its subresource `scale`, read now. */
@@ -34,6 +34,11 @@ export async function readTarget(
   return { kind, workload, scale, replicas: scale.spec?.replicas ?? 0 };
 }
 
+export function templateOf({ workload }: ScaleTarget): PodTemplateSpec {
+  // Both kinds have one.
+  return workload.spec["template"] as PodTemplateSpec;
+}
+
 /** The inverse of `Kind/name`. Throws TypeError on anything else. */
 export function parseObject(object: string): { readonly kind: ScalableKind; readonly name: string } {
   const [kind = "", name = ""] = object.split("/");
@@ -45,20 +50,38 @@ export function parseObject(object: string): { readonly kind: ScalableKind; read
 
 /** Pods that the workload owns, terminating ones too: its selector alone also finds strangers. Throws KubeError. */
 export async function ownedPods(
-  { kind, workload, scale }: ScaleTarget,
+  target: ScaleTarget,
   executor: KubeClient,
   signal: AbortSignal,
 ): Promise<readonly Pod[]> {
-  const { namespace = "", uid } = workload.metadata;
-  const labelSelector = scale.status?.selector ?? selectorText(workload.spec.selector);
-  const [pods, sets] = await Promise.all([
+  const { namespace = "" } = target.workload.metadata;
+  const labelSelector = podSelector(target);
+  const [pods, isOwn] = await Promise.all([
     executor.list(podType, { namespace, labelSelector, signal }),
-    kind === "Deployment" ? executor.list(replicaSetType, { namespace, labelSelector, signal }) : undefined,
+    ownership(target, executor, signal),
   ]);
-  const isOwnedBy = (owners: ReadonlySet<string>) => (object: Pick<Pod, "metadata">) =>
-    object.metadata.ownerReferences?.some((owner) => owner.controller === true && owners.has(owner.uid)) ??
-    false;
-  const owners =
-    sets === undefined ? [uid] : sets.items.filter(isOwnedBy(new Set([uid]))).map((set) => set.metadata.uid);
-  return pods.items.filter(isOwnedBy(new Set(owners)));
+  return pods.items.filter(isOwn);
+}
+
+/** Tells pods that the workload owns; of pods that were listed before it was asked. Throws KubeError. */
+export async function ownership(
+  target: ScaleTarget,
+  executor: KubeClient,
+  signal: AbortSignal,
+): Promise<(pod: Pick<Pod, "metadata">) => boolean> {
+  const { kind, workload } = target;
+  const { namespace = "", uid } = workload.metadata;
+  if (kind !== "Deployment") return isControlledBy(new Set([uid]));
+  const sets = await executor.list(replicaSetType, { namespace, labelSelector: podSelector(target), signal });
+  const own = sets.items.filter(isControlledBy(new Set([uid])));
+  return isControlledBy(new Set(own.map(({ metadata }) => metadata.uid)));
+}
+
+function podSelector({ workload, scale }: ScaleTarget): string {
+  return scale.status?.selector ?? selectorText(workload.spec.selector);
+}
+
+function isControlledBy(owners: ReadonlySet<string>) {
+  return ({ metadata }: Pick<Pod, "metadata">) =>
+    metadata.ownerReferences?.some((owner) => owner.controller === true && owners.has(owner.uid)) ?? false;
 }

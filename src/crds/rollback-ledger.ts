@@ -12,6 +12,7 @@ import {
   time,
 } from "./common.ts";
 import { Trigger } from "./rollback-request.ts";
+import { LedgerDue } from "./temporary-change.ts";
 
 export const LedgerTarget = z
   .object({
@@ -150,6 +151,11 @@ export const RollbackLedgerSpec = z
       .max(200)
       .default([])
       .meta(meta("Automatic rollbacks of the last day and of the live release.", atomicList)),
+    due: z
+      .array(LedgerDue)
+      .max(50)
+      .optional()
+      .meta(meta("Temporary changes that are to be finished.", atomicList)),
     deaths: z
       .array(LedgerDeath)
       .max(1000)

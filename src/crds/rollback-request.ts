@@ -18,6 +18,7 @@ import {
 } from "./common.ts";
 import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
 import { HAS_A_CHANGING_STEP, ImagePin, REPLICAS, steps } from "./steps.ts";
+import { TemporaryChange } from "./temporary-change.ts";
 import { Verification } from "./verification.ts";
 
 /** Wider than the hash alone: pods of a StatefulSet are labelled with the name of their ControllerRevision. */
@@ -161,6 +162,13 @@ export const StepEnd = RevisionRef.partial()
       "Digest of a pod template that is not the stored one of a revision, to know it again while the request runs.",
       64,
     ).optional(),
+    color: text("Colour that a Service's selector names.", 63).optional(),
+    colorLabel: text("Key of that selector whose value is the colour.", 317).optional(),
+    workload: text("Workload whose pods have that colour, as Kind/name.", 320).optional(),
+    pods: REPLICAS.optional().meta(
+      meta("How many pods that workload has, or must have before it gets traffic."),
+    ),
+    selectorDigest: text("Digest of the whole selector.", 64).optional(),
   })
   .meta(meta("A state of the object, as identities and numbers; never a template, never a value."));
 export type StepEnd = z.output<typeof StepEnd>;
@@ -192,6 +200,16 @@ export const PlannedStep = z
     from: StepEnd.optional(),
     to: StepEnd.optional(),
     canary: CanaryPlan.optional(),
+    temporary: z
+      .array(TemporaryChange)
+      .max(8)
+      .optional()
+      .meta(
+        meta(
+          "What is changed for a time only, and finished by the operator after the request has ended.",
+          atomicList,
+        ),
+      ),
     changes: z
       .array(text("A path that changes.", 512))
       .max(64)
@@ -346,13 +364,13 @@ export const RollbackRequestKind: KindDefinition = {
     {
       name: "From",
       type: "string",
-      jsonPath: ".status.plan.steps[0].from['revision','replicas']",
+      jsonPath: ".status.plan.steps[0].from['revision','replicas','color']",
       priority: 1,
     },
     {
       name: "To",
       type: "string",
-      jsonPath: ".status.plan.steps[0].to['revision','replicas','restartedAt']",
+      jsonPath: ".status.plan.steps[0].to['revision','replicas','restartedAt','color']",
       priority: 1,
     },
     { name: "Requester", type: "string", jsonPath: ".spec.requestedBy", priority: 1 },

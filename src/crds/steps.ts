@@ -78,6 +78,74 @@ export const RestartStep = z
   .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
 export type RestartStep = z.output<typeof RestartStep>;
 
+/** A label's value, as a selector names it. */
+function color(description: string) {
+  return z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+    .meta(meta(description));
+}
+
+export const BlueGreenColor = z
+  .object({
+    color: color("The colour: the label's value."),
+    kind: z.enum(["Deployment", "StatefulSet"]).meta(meta("Kind of its workload.")),
+    name: objectName("Name of its workload, in the namespace of the request."),
+  })
+  .meta(meta("A colour and the workload whose pods have it."));
+export type BlueGreenColor = z.output<typeof BlueGreenColor>;
+
+export const BlueGreenStep = z
+  .object({
+    service: objectName("Name of the Service, in the namespace of the request."),
+    label: z
+      .string()
+      .min(1)
+      .max(317)
+      .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+      .meta(meta("Key of the Service's selector whose value is the colour, such as `version`.")),
+    to: color("The colour that is to get the traffic."),
+    colors: z
+      .array(BlueGreenColor)
+      .min(2)
+      .max(4)
+      .meta(meta("Each colour with its workload; nothing is guessed from names.", listMap("color"))),
+    replicas: REPLICAS.min(1)
+      .optional()
+      .meta(
+        meta(
+          "How many Ready pods the colour must have before it gets the traffic. Default: as many as the live colour wants.",
+        ),
+      ),
+    holdFor: limitedDuration(
+      "How long the old colour stays ready to take the traffic back, and a raised minReplicas stays raised.",
+      "0s",
+      "168h",
+    ).default("1h"),
+    afterHold: z
+      .enum(["ScaleDown", "Keep"])
+      .default("ScaleDown")
+      .meta(meta("What becomes of the old colour then: 0 replicas, or it is left as it is.")),
+  })
+  .meta(
+    meta(
+      "Give a Service's traffic to the pods of another colour, by its selector.",
+      cel(
+        {
+          rule: "self.colors.exists(c, c.color == self.to)",
+          message: "`to` must be one of `colors`",
+        },
+        {
+          rule: "self.colors.all(c, self.colors.exists_one(d, d.kind == c.kind && d.name == c.name))",
+          message: "each of `colors` must have a workload of its own",
+        },
+      ),
+    ),
+  );
+export type BlueGreenStep = z.output<typeof BlueGreenStep>;
+
 export const RequestStep = z
   .object({
     name: dnsLabel("Name of the step, unique in the request."),
@@ -87,6 +155,7 @@ export const RequestStep = z
     workload: WorkloadStep.optional(),
     scale: ScaleStep.optional(),
     restart: RestartStep.optional(),
+    blueGreen: BlueGreenStep.optional(),
     canary: CanaryStep.optional(),
     check: CheckStep.optional(),
   })
@@ -95,8 +164,8 @@ export const RequestStep = z
       "One step; exactly one kind of step besides the name.",
       cel(
         {
-          rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.canary), has(self.check)].filter(x, x).size() == 1",
-          message: "must have exactly one of `workload`, `scale`, `restart`, `canary`, `check`",
+          rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.blueGreen), has(self.canary), has(self.check)].filter(x, x).size() == 1",
+          message: "must have exactly one of `workload`, `scale`, `restart`, `blueGreen`, `canary`, `check`",
         },
         {
           rule: "!has(self.canary) || duration(self.canary.drain) < duration(self.timeout)",

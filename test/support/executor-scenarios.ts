@@ -2,6 +2,7 @@ import { expect } from "@jest/globals";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import { configMapType, serviceAccountType } from "../../src/kube/well-known.ts";
+import { openBlueGreen, openHpa, serviceOf, toBlue } from "./blue-green.ts";
 import { addRoute, addServiceOf, openStable, STABLE } from "./canaries.ts";
 import { addService } from "./served-shop.ts";
 import { imageOfSet, setsOf } from "./sets.ts";
@@ -152,6 +153,31 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       for (const { spec } of await Promise.all([shop.live(), ...sets])) {
         expect(spec.template.metadata?.annotations).toHaveProperty(["kubectl.kubernetes.io/restartedAt"]);
       }
+    },
+  },
+  "blue-green": {
+    asksPods: true,
+    async prepare({ world, shop }) {
+      const { client } = world;
+      await openBlueGreen(shop, client, "web", { idle: 1 });
+      await openHpa(client, shop.namespace, "web-blue", { minReplicas: 1, maxReplicas: 5 });
+      await setsOf(world, shop, "StatefulSet").open("web-red");
+    },
+    spec: {
+      steps: [
+        {
+          name: "traffic",
+          blueGreen: toBlue("web", {
+            colors: [...toBlue().colors, { color: "red", kind: "StatefulSet", name: "web-red" }],
+          }),
+        },
+      ],
+      verification: { checks: [] },
+    },
+    async prove({ world, shop }, ended) {
+      expect(ended.status).toMatchObject({ phase: "Succeeded", progress: "1/1" });
+      const { selector } = (await serviceOf(world.client, shop.namespace)).spec;
+      expect(selector).toEqual({ site: "web", version: "blue" });
     },
   },
   canary: {

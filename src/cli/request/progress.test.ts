@@ -5,7 +5,7 @@ import { conditionOf, PLAN, requestOf, revisionOf, TIMELINE } from "../testing/r
 import { createProgressPrinter, progressOf } from "./progress.ts";
 import { statusText } from "./status-text.ts";
 import { coloursOf } from "../output/colours.ts";
-import { endsOf, planTexts, versionOf, versionsOf } from "./wording.ts";
+import { endsOf, laterTexts, planTexts, versionOf, versionsOf } from "./wording.ts";
 
 const NOW = Date.parse("2026-06-01T10:03:00Z");
 const { accepted, applied, completed } = TIMELINE;
@@ -201,6 +201,36 @@ describe("versions", () => {
     expect(endsOf(revisionOf(1, "web:v1"), { restartedAt: "2026-01-01T00:00:00Z" })).toEqual([
       "v1",
       "restarted",
+    ]);
+  });
+
+  it("are shown with colours, and with what is done when the request is over", () => {
+    const change = { change: "Replicas", objectUid: "u", during: 3, restore: 0, holdFor: "1h" } as const;
+    const step = {
+      name: "traffic",
+      digest: "d",
+      action: "blueGreen",
+      object: "Service/web",
+      from: { color: "green" },
+      to: { color: "blue" },
+      temporary: [
+        { ...change, object: "Deployment/green", found: 3 },
+        {
+          ...change,
+          change: "MinReplicas" as const,
+          object: "HorizontalPodAutoscaler/blue",
+          found: 1,
+          restore: 1,
+        },
+      ],
+      changes: [],
+      warnings: [],
+    };
+
+    expect(planTexts([step], undefined, 0)).toEqual(["Service/web   color green -> color blue"]);
+    expect(laterTexts(step)).toEqual([
+      "Deployment/green 3 replicas -> 0 replicas, 1h after the step",
+      "HorizontalPodAutoscaler/blue minReplicas 3 -> minReplicas 1, 1h after the step",
     ]);
   });
 

@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { secondsBetween } from "../output/age.ts";
 import type { Output } from "../output/output.ts";
-import { answerText, hasEnded, planTexts, readyOf } from "./wording.ts";
+import { answerText, hasEnded, laterTexts, planTexts, readyOf } from "./wording.ts";
 
 /** One line of the progress of a request. A label comes once; its text may change while it runs. */
 export interface ProgressLine {
@@ -45,6 +45,9 @@ export function planLines(
       text,
       tone: "plain",
     })),
+    ...steps
+      .flatMap(laterTexts)
+      .map((text): ProgressLine => ({ label: "", text: `later: ${text}`, tone: "plain" })),
     ...steps.flatMap(({ warnings }) =>
       warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
     ),

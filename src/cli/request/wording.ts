@@ -4,7 +4,8 @@ import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
-import { parseWorkloadTitle } from "../../workloads/workload.ts";
+import { valueText } from "../../workloads/value-text.ts";
+import { isWorkloadKind } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
 /**
@@ -42,6 +43,7 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
 
 /** How both ends of a step read in a line of the history. */
 export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  if (to.color !== undefined) return [`color ${from.color ?? "unknown"}`, `color ${to.color}`];
   if (from.traffic !== undefined && to.traffic !== undefined) {
     return [destinationText(from.traffic.destination), destinationText(to.traffic.destination)];
   }
@@ -64,7 +66,7 @@ export function planText(
   if (from === undefined || to === undefined) return object;
   const [before, after] = endsOf(from, to);
   if (to.traffic !== undefined) return `${object}   traffic ${before} -> ${after}`;
-  if (to.replicas !== undefined) return `${object}   ${before} -> ${after}`;
+  if (to.replicas !== undefined || to.color !== undefined) return `${object}   ${before} -> ${after}`;
   if (to.restartedAt !== undefined) return `${object}   revision ${from.revision} (${before}) -> ${after}`;
   const good = knownGood?.findLast(
     ({ replicaSetUid, podTemplateHash }) =>
@@ -73,6 +75,16 @@ export function planText(
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
   const goal = to.revision === undefined ? "a new revision" : `revision ${to.revision}`;
   return `${object}   revision ${from.revision} (${before}) -> ${goal} (${after})${since}`;
+}
+
+/** `Deployment/web-green 3 replicas -> 0 replicas, 1h after the step`; what the operator does once a request is over. */
+export function laterTexts({ temporary = [] }: PlannedStep): readonly string[] {
+  return temporary
+    .filter(({ onlyWhile, found, during }) => onlyWhile === undefined || found === during)
+    .map((change) => {
+      const { object, during, restore, holdFor } = change;
+      return `${object} ${valueText(change, during)} -> ${valueText(change, restore)}, ${holdFor} after the step`;
+    });
 }
 
 /** The plan of each step, with its name where there are several. */
@@ -140,9 +152,10 @@ export function workloadOf({ spec, status }: RollbackRequest): WorkloadName | un
   const { kind, name } = spec.steps?.find(({ workload }) => workload !== undefined)?.workload ?? {};
   if (kind !== undefined && name !== undefined) return { kind, name };
   const target = status?.target?.replace(/ \+\d+$/, "");
-  if (target === undefined || !target.includes("/")) return undefined;
-  const { namespace: _, ...workload } = parseWorkloadTitle(target, "");
-  return workload;
+  const [targetKind = "", targetName] = target?.split("/") ?? [];
+  return targetName === undefined || !isWorkloadKind(targetKind)
+    ? undefined
+    : { kind: targetKind, name: targetName };
 }
 
 const SHORT_NAMES: Readonly<Record<WorkloadKind, string>> = {

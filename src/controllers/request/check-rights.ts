@@ -1,7 +1,7 @@
 import type { Right } from "../../actions/action.ts";
 import { boundedWarnings } from "../../actions/warnings.ts";
 import { isForbidden } from "../../kube/errors.ts";
-import { missingRights } from "./executor.ts";
+import { missingRights } from "../../kube/missing-rights.ts";
 import type { RequestPorts } from "./ports.ts";
 import { stepChecks } from "./resolve.ts";
 import { restoredBy } from "./restored.ts";

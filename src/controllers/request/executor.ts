@@ -1,6 +1,7 @@
 import type { PlanResult, Right, StepRight } from "../../actions/action.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
+import { missingRights } from "../../kube/missing-rights.ts";
 import { serviceAccountType } from "../../kube/well-known.ts";
 
 type ExecutorCheck =
@@ -38,7 +39,7 @@ function refusedIfForbidden<Plan>(error: unknown): PlanResult<Plan> {
  * Whether the executor exists (impersonating a deleted account works, so it must be asked) and has every right.
  * Asked as the executor itself. Throws KubeError.
  */
-async function checkExecutor(
+export async function checkExecutor(
   client: KubeClient,
   account: { readonly namespace: string; readonly name: string },
   rights: readonly Right[],
@@ -59,56 +60,6 @@ async function checkExecutor(
       `the operator may not act as ${title}: only accounts named rollback-executor can be used unless an admin binds more (${errorMessage(error)})`,
     );
   }
-}
-
-/**
- * Rights that the executor lacks, in words and as rules; undefined when it lacks none. Throws KubeError, isForbidden
- * too when the operator may not act as it.
- */
-export async function missingRights(
-  executor: KubeClient,
-  namespace: string,
-  rights: readonly Right[],
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const answers = await Promise.all(
-    rights.map((right) => executor.canI(attributesOf(right, namespace), { signal })),
-  );
-  const missing = rights.filter((_, index) => answers[index]?.allowed !== true);
-  return missing.length === 0 ? undefined : lackText(missing);
-}
-
-function lackText(missing: readonly Right[]): string {
-  return `may not ${missing.map(readable).join(", ")}. Add to its Role:\n${rulesFor(missing)}`;
-}
-
-function attributesOf({ apiGroup, resource, verb, name }: Right, namespace: string) {
-  const [main = "", subresource] = resource.split("/");
-  return {
-    namespace,
-    verb,
-    group: apiGroup,
-    resource: main,
-    ...(subresource === undefined ? {} : { subresource }),
-    ...(name === undefined ? {} : { name }),
-  };
-}
-
-function readable({ verb, resource, apiGroup, name }: Right): string {
-  const kind = apiGroup === "" ? resource : `${resource}.${apiGroup}`;
-  return `${verb} ${kind}${name === undefined ? "" : ` ${name}`}`;
-}
-
-/** RBAC rules, one a resource, in the form that can be pasted under `rules:`. */
-function rulesFor(rights: readonly Right[]): string {
-  const byResource = Map.groupBy(rights, ({ apiGroup, resource }) => `${apiGroup}/${resource}`);
-  return [...byResource.values()]
-    .map((group) => {
-      const { apiGroup = "", resource = "" } = group[0] ?? {};
-      const verbs = [...new Set(group.map(({ verb }) => verb))];
-      return `- {apiGroups: ["${apiGroup}"], resources: ["${resource}"], verbs: [${verbs.map((v) => `"${v}"`).join(", ")}]}`;
-    })
-    .join("\n");
 }
 
 function denied(message: string): ExecutorCheck {

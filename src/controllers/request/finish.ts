@@ -7,6 +7,7 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordAnswer } from "../ledger/automatic.ts";
 import { recordOutcome } from "../ledger/changes.ts";
+import { settleDue } from "../ledger/due.ts";
 import { restoreFromJournal } from "../ledger/restore.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
@@ -48,7 +49,10 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
     ports,
     situation,
     (ledger) =>
-      recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
+      settleDue(
+        recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
+        request,
+      ),
     signal,
   );
   await ports.locks.releaseAll(targetsOf(resolution), { namespace, name, uid }, signal);

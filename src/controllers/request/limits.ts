@@ -27,8 +27,10 @@ export function overdue(situation: Situation, step: OpenStep, now: number): Deci
   const { startedAt } = step.status;
   const timeoutAt = startedAt === undefined ? Infinity : Date.parse(startedAt) + timeout;
   if (now < Math.min(deadlineAt, timeoutAt)) return undefined;
-  const doing =
-    progress?.kind === "InProgress" || progress?.kind === "Unreadable" ? `: ${progress.message}` : "";
+  // Before its change it prepares; what it has come to says why it took so long.
+  const isPreparing = step.status.state === "Applying" && step.planned.temporary !== undefined;
+  const isTelling = progress?.kind === "InProgress" || progress?.kind === "Unreadable";
+  const doing = isTelling || (isPreparing && progress?.kind === "Superseded") ? `: ${progress.message}` : "";
   const where = stepPrefix(request, step.index);
   const left = stayingChanges(request);
   return deadlineAt <= timeoutAt

@@ -85,10 +85,10 @@ export function resolveSteps(
 }
 
 function withTarget(
-  { workload, scale, restart, canary, check }: RequestStep,
+  { workload, scale, restart, blueGreen, canary, check }: RequestStep,
   policyTarget: PolicyTarget | undefined,
 ): StepSpecs | undefined {
-  if (workload === undefined) return { scale, restart, canary, check };
+  if (workload === undefined) return { scale, restart, blueGreen, canary, check };
   const { kind, name, to } = workload;
   const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
   return target && { workload: { kind: target.kind, name: target.name, to } };

@@ -4,12 +4,13 @@ import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
 import { formerNumber } from "../ledger/former-number.ts";
 import { changeLedger, ledgerKey, targetHash } from "../ledger/ledger.ts";
-import { changedSteps, journalOf, openStep } from "./journal.ts";
+import { journalOf, openStep } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
 import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { stepFacts, timelineFacts, type Activity } from "./status.ts";
-import { backSentence, endText, stepPrefix, stepSentence } from "./wording.ts";
+import { beginHold } from "./temporary.ts";
+import { backSentence, endText, stayingChanges, stepPrefix, stepSentence } from "./wording.ts";
 
 /** The one write to the object of the open step. */
 export async function apply(
@@ -26,13 +27,15 @@ export async function apply(
   );
   switch (result.kind) {
     case "Refused": {
-      const changed = changedSteps(request).length > 0;
+      const changed = stayingChanges(request) !== "";
       const message = changed ? result.message : `${result.message}; nothing was changed by this request`;
       return { ...situation, progress: { kind: "Failed", reason: result.reason, message } };
     }
     case "Superseded":
     case "Unreadable":
       return { ...situation, progress: result };
+    case "Preparing":
+      return { ...situation, progress: { ...result, kind: "InProgress" } };
     case "Applied": {
       const now = ports.clock.now();
       // Checks between steps store nothing.
@@ -182,7 +185,9 @@ export async function completeStep(
     note: `${stepPrefix(request, index)}${done}: ${message}`,
     regarding: request,
   });
-  return endStep(ports, situation, { state: "Succeeded", message }, signal);
+  // Ledger first: a crash between the two writes repeats both.
+  const ledgers = await beginHold(ports, situation, signal);
+  return endStep(ports, { ...situation, ledgers }, { state: "Succeeded", message }, signal);
 }
 
 /** A step whose object is where it should be without an act of ours. */

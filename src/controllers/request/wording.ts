@@ -1,11 +1,13 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { destinationText } from "../../crds/canary-step.ts";
-import { changedSteps } from "./journal.ts";
+import { valueText } from "../../workloads/value-text.ts";
+import { changedSteps, journalOf } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
-  const { revision, image, images = [], replicas, restartedAt, traffic } = end;
+  const { revision, image, images = [], replicas, restartedAt, color, workload, traffic } = end;
+  if (color !== undefined) return `color ${color} (${workload})`;
   if (traffic !== undefined) return `traffic to ${destinationText(traffic.destination)}`;
   if (replicas !== undefined) return replicas === 1 ? "1 replica" : `${replicas} replicas`;
   if (revision !== undefined) return `revision ${revision} (${images.join(", ")})`;
@@ -37,6 +39,7 @@ export function backSentence(request: RollbackRequest): string {
   }
   const end = only?.status.after;
   if (only === undefined || end === undefined) return "rolled back";
+  if (end.color !== undefined) return `${only.planned.object} has ${endText(end)}`;
   if (end.traffic !== undefined) return `moved ${endText(end)}`;
   if (end.replicas !== undefined) return `scaled to ${endText(end)}`;
   if (end.restartedAt !== undefined) return `restarted, now ${endText(end)}`;
@@ -48,13 +51,28 @@ export function backSentence(request: RollbackRequest): string {
     : `rolled back to revision ${asked}, now revision ${revision} (${images.join(", ")})`;
 }
 
-/** What earlier steps changed and nobody takes back, for the message of a request that ends before its last step. */
+/**
+ * What earlier steps changed and nobody takes back, and what the open one raised for a time before its own change; for
+ * the message of a request that ends before its last step.
+ */
 export function stayingChanges(request: RollbackRequest): string {
   const names = changedSteps(request).map(({ status }) => status.name);
-  if (names.length === 0) return "";
-  return names.length === 1
-    ? `; the change of step ${names.join()} stays`
-    : `; the changes of steps ${names.join(", ")} stay`;
+  const stays =
+    names.length === 0
+      ? ""
+      : names.length === 1
+        ? `; the change of step ${names.join()} stays`
+        : `; the changes of steps ${names.join(", ")} stay`;
+  return `${stays}${raisedText(request)}`;
+}
+
+function raisedText(request: RollbackRequest): string {
+  const journal = journalOf(request);
+  if (journal.kind !== "InStep" || journal.step.status.state === "Pending") return "";
+  const raised = (journal.step.planned.temporary ?? []).filter(({ found, during }) => found !== during);
+  if (raised.length === 0) return "";
+  const texts = raised.map((change) => `${change.object} (${valueText(change, change.during)})`);
+  return `; what was raised for it is put back by itself: ${texts.join(", ")}`;
 }
 
 /** `step app (2 of 3): ` where a request has several steps. */
