@@ -98,14 +98,9 @@ describeWithNode("a change of colour under traffic", () => {
   async function startTraffic(log: string): Promise<void> {
     const address = await kubectl(["get", "service/web", "-n", "shop", "-o", "jsonpath={.spec.clusterIP}"]);
     const script = "test/demo/processes/traffic.mts";
-    const [program = "", ...args] = [
-      ...cluster.layout.enter,
-      process.execPath,
-      script,
-      `http://${address}/`,
-      String(REQUESTS_PER_SECOND),
-      log,
-    ];
+    const url = `http://${address}/`;
+    const generator = [process.execPath, script, url, String(REQUESTS_PER_SECOND), log];
+    const [program = "", ...args]: readonly string[] = [...cluster.layout.enter, ...generator];
     traffic = spawn(program, args, { stdio: "ignore" });
   }
 });
