@@ -38,7 +38,7 @@ function refusedIfForbidden<Plan>(error: unknown): PlanResult<Plan> {
  * Whether the executor exists (impersonating a deleted account works, so it must be asked) and has every right.
  * Asked as the executor itself. Throws KubeError.
  */
-async function checkExecutor(
+export async function checkExecutor(
   client: KubeClient,
   account: { readonly namespace: string; readonly name: string },
   rights: readonly Right[],

@@ -1,15 +1,16 @@
 import type { Advance, ApplyResult, Progress } from "../../actions/action.ts";
-import { revisionOf, type PlannedStep, type StepEnd } from "../../crds/rollback-request.ts";
+import { revisionOf, type PlannedStep, type StepEnd, type StepStatus } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
 import { formerNumber } from "../ledger/former-number.ts";
 import { changeLedger, ledgerKey, targetHash } from "../ledger/ledger.ts";
-import { changedSteps, journalOf, openStep } from "./journal.ts";
+import { changedSteps, isDone, isUndo, journalOf, openStep, type OpenStep } from "./journal.ts";
+import type { Decision } from "./decision.ts";
 import type { RequestPorts } from "./ports.ts";
 import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { stepFacts, timelineFacts, type Activity } from "./status.ts";
-import { backSentence, endText, stepPrefix, stepSentence } from "./wording.ts";
+import { backSentence, endText, failedSentence, stepPrefix, stepSentence } from "./wording.ts";
 
 /** The one write to the object of the open step. */
 export async function apply(
@@ -27,7 +28,9 @@ export async function apply(
   switch (result.kind) {
     case "Refused": {
       const changed = changedSteps(request).length > 0;
-      const message = changed ? result.message : `${result.message}; nothing was changed by this request`;
+      const goesOn = request.spec.onFailure === "Continue";
+      const message =
+        changed || goesOn ? result.message : `${result.message}; nothing was changed by this request`;
       return { ...situation, progress: { kind: "Failed", reason: result.reason, message } };
     }
     case "Superseded":
@@ -37,7 +40,7 @@ export async function apply(
       const now = ports.clock.now();
       // Checks between steps store nothing.
       const writes = planned.objectUid !== undefined;
-      if (writes) reportAct(ports, situation, planned);
+      if (writes) reportAct(ports, situation, openStep(request));
       const at = new Date(now).toISOString();
       const facts = {
         ...stepFacts(request, index, { state: "Applied", appliedAt: at }),
@@ -71,7 +74,7 @@ export async function look(
   return { ...situation, progress: progress ?? { kind: "Done", message: "nothing was changed", after: {} } };
 }
 
-/** A later step on the same object changes what an earlier one left. */
+/** A later step on the same object changes what an earlier one left; what was undone is never looked at. */
 function lastOfEachObject({ status }: ResolvedSituation["request"]) {
   const last = new Map<string, { index: number; planned: PlannedStep; appliedAt: string | undefined }>();
   for (const [index, step] of (status?.steps ?? []).entries()) {
@@ -140,7 +143,7 @@ async function recordRelease(
   signal: AbortSignal,
 ): Promise<Situation["ledgers"]> {
   const { request, ledgers } = situation;
-  const { index, planned } = openStep(request);
+  const { index, planned, status } = openStep(request);
   const { action, targets } = resolvedStep(situation, index);
   const [target] = targets;
   const [left, made] = [revisionOf(planned.from), revisionOf(after)];
@@ -154,6 +157,7 @@ async function recordRelease(
       recordRollback(before, {
         targetUid: objectUid ?? "",
         from: left,
+        isUndo: isUndo(status),
         after: made,
         ...formerNumber(target, planned.to),
         at,
@@ -195,20 +199,41 @@ export async function skipStep(
   return endStep(ports, situation, { state: "Skipped", message }, signal);
 }
 
+/** A step that failed and does not end the request. */
+export async function failStep(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  { state, failure: { message } }: Extract<Decision, { kind: "FailStep" }>,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request } = situation;
+  const { index } = openStep(request);
+  const ended = await endStep(ports, situation, { state, message }, signal);
+  ports.record({
+    type: "Warning",
+    reason: "StepFailed",
+    action: "Rollback",
+    note: `${stepPrefix(request, index)}${message}`,
+    regarding: request,
+  });
+  return { ...ended, progress: undefined };
+}
+
 async function endStep(
   ports: RequestPorts,
   situation: ResolvedSituation,
-  end: { readonly state: "Succeeded" | "Skipped"; readonly message: string },
+  end: { readonly state: StepStatus["state"]; readonly message: string },
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;
   const { index } = openStep(request);
   const at = new Date(ports.clock.now()).toISOString();
   const facts = stepFacts(request, index, { ...end, finishedAt: at });
-  const next = request.status?.steps?.[index + 1];
-  if (next !== undefined) {
-    const message = `${stepPrefix(request, index)}${end.state === "Skipped" ? `nothing to do: ${end.message}` : "done"}`;
-    const activity: Activity = { phase: "Applying", reason: "Applying", message };
+  const { steps = [], compensating } = request.status ?? {};
+  if (steps[index + 1] !== undefined || compensating !== undefined) {
+    const message = `${stepPrefix(request, index)}${endWords(end)}`;
+    const reason = compensating === undefined ? "Applying" : "Compensating";
+    const activity: Activity = { phase: "Applying", reason, message };
     // What is known of this step says nothing of the next one.
     const fresh = { ...situation, progress: undefined, replanned: undefined };
     return writeRunning(ports, fresh, facts, activity, signal);
@@ -217,7 +242,9 @@ async function endStep(
   const activity: Activity = {
     phase: "Verifying",
     reason: "Verifying",
-    message: `${backSentence(after)}; verification pending`,
+    message: [failedSentence(after), `${backSentence(after)}; verification pending`]
+      .filter((words) => words !== "")
+      .join("; "),
   };
   const all = { ...facts, ...timelineFacts(request, { completed: at }) };
   // The look at one step does not tell how the objects of the others stand.
@@ -225,17 +252,22 @@ async function endStep(
   return writeRunning(ports, { ...situation, progress }, all, activity, signal);
 }
 
+function endWords({ state, message }: Pick<StepStatus, "state"> & { readonly message: string }): string {
+  if (!isDone({ state })) return `failed: ${message}`;
+  return state === "Skipped" ? `nothing to do: ${message}` : "done";
+}
+
 function reportAct(
   ports: RequestPorts,
   { request, resolution }: ResolvedSituation,
-  planned: PlannedStep,
+  { index, planned, status }: OpenStep,
 ): void {
   const why = request.spec.reason === "" ? "" : `: ${request.spec.reason}`;
   ports.record({
     type: "Normal",
     reason: "RollbackStarted",
     action: "Rollback",
-    note: `${stepSentence(planned)}${why}`,
+    note: `${isUndo(status) ? stepPrefix(request, index) : ""}${stepSentence(planned)}${why}`,
     regarding: request,
   });
   const { namespace, name, uid } = request.metadata;

@@ -1,6 +1,6 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
-import { changedSteps } from "./journal.ts";
+import { changedSteps, failedSteps, hasFailed, isDone, isUndo, undoSteps } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
@@ -47,16 +47,52 @@ export function backSentence(request: RollbackRequest): string {
 
 /** What earlier steps changed and nobody takes back, for the message of a request that ends before its last step. */
 export function stayingChanges(request: RollbackRequest): string {
-  const names = changedSteps(request).map(({ status }) => status.name);
+  if (request.status?.compensating !== undefined) {
+    const left = undoSteps(request).filter((step) => !isDone(step));
+    return left.length === 0 ? "" : `; not undone: ${stepNames(left.map(({ undoes = "" }) => undoes))}`;
+  }
+  const names = storedChanges(request);
   if (names.length === 0) return "";
-  return names.length === 1
-    ? `; the change of step ${names.join()} stays`
-    : `; the changes of steps ${names.join(", ")} stay`;
+  return `; the ${names.length === 1 ? "change" : "changes"} of ${stepNames(names)} ${names.length === 1 ? "stays" : "stay"}`;
 }
 
-/** `step app (2 of 3): ` where a request has several steps. */
+/** Steps of the spec whose change was stored, whether or not it came to a good end. */
+function storedChanges({ status }: RollbackRequest): readonly string[] {
+  return (status?.steps ?? []).flatMap((step, index) => {
+    const isChange = status?.plan?.steps[index]?.objectUid !== undefined && !isUndo(step);
+    const isStored = step.state === "Succeeded" || (hasFailed(step) && step.appliedAt !== undefined);
+    return isChange && isStored ? [step.name] : [];
+  });
+}
+
+/** What failed of a request that went on all the same; empty where nothing did. */
+export function failedSentence(request: RollbackRequest): string {
+  return failedSteps(request)
+    .map(
+      ({ name, state, message = "" }) =>
+        `step ${name} ${state === "Superseded" ? "gave way" : "failed"}: ${message}`,
+    )
+    .join("; ");
+}
+
+/** Why steps are being undone, after what else there is to say. */
+export function compensatingBecause({ status }: RollbackRequest): string {
+  const { compensating } = status ?? {};
+  return compensating === undefined ? "" : `; it was undoing its steps since ${compensating.message}`;
+}
+
+/** `step app`, `steps app, site`. */
+export function stepNames(names: readonly string[]): string {
+  return `${names.length === 1 ? "step" : "steps"} ${names.join(", ")}`;
+}
+
+/** `step app (2 of 3): ` where a request has several steps; `undoing step app (1 of 2): ` of one that undoes. */
 export function stepPrefix(request: RollbackRequest, index: number): string {
   const steps = request.status?.steps ?? [];
-  const name = steps[index]?.name;
-  return steps.length < 2 || name === undefined ? "" : `step ${name} (${index + 1} of ${steps.length}): `;
+  const step = steps[index];
+  if (step === undefined) return "";
+  const alike = steps.filter((each) => isUndo(each) === isUndo(step));
+  const place = `(${alike.indexOf(step) + 1} of ${alike.length})`;
+  if (step.undoes !== undefined) return `undoing step ${step.undoes} ${place}: `;
+  return alike.length < 2 ? "" : `step ${step.name} ${place}: `;
 }
