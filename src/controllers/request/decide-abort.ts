@@ -53,8 +53,12 @@ function abortStep(situation: Situation, step: OpenStep, by: string, now: number
   }
   if (step.planned.objectUid === undefined) return aborted(`${where}${by} during this step${left}`);
   const stored = step.status.state === "Applied" || progress.kind !== "Superseded";
-  if (stored)
-    return aborted(`${where}${by} after the ${change} was stored, which stays; abort undoes nothing${left}`);
+  if (stored) {
+    const others = `${stayingChanges(request, step.status.name)}${compensatingBecause(request)}`;
+    return aborted(
+      `${where}${by} after the ${change} was stored, which stays; abort undoes nothing${others}`,
+    );
+  }
   return aborted(
     left === "" ? `${by} before anything was changed` : `${where}${by} before its ${change}${left}`,
   );

@@ -434,6 +434,21 @@ describe("going on beside a failure", () => {
   });
 });
 
+it("a verification that fails has nothing undone", () => {
+  const { request } = inThird({ third: { state: "Succeeded", after: AFTER } });
+  const verification = {
+    checks: [{ name: "pods", outcome: "Failed" as const, value: "0/2 ready", verdicts: 1 }],
+    endAt: NOW,
+    nextAt: NOW,
+  };
+  const progress = { kind: "Done", message: "2/2", after: AFTER } as const;
+
+  expect(decide(situationOf(request, { progress, verification }), NOW)).toMatchObject({
+    kind: "Finish",
+    ending: { phase: "Failed", reason: "VerificationFailed" },
+  });
+});
+
 describe("a way back", () => {
   it("has a name that the schema allows, also where somebody took it", () => {
     const long = "x".repeat(62);

@@ -45,10 +45,13 @@ export function backSentence(request: RollbackRequest): string {
     : `rolled back to revision ${asked}, now revision ${revision} (${images.join(", ")})`;
 }
 
-/** What earlier steps changed and nobody takes back, for the message of a request that ends before its last step. */
-export function stayingChanges(request: RollbackRequest): string {
+/**
+ * What earlier steps changed and nobody takes back, for the message of a request that ends before its last step; while it
+ * undoes, what is not undone, but for the step whose undo is `stored`.
+ */
+export function stayingChanges(request: RollbackRequest, stored?: string): string {
   if (request.status?.compensating !== undefined) {
-    const left = undoSteps(request).filter((step) => !isDone(step));
+    const left = undoSteps(request).filter((step) => !isDone(step) && step.name !== stored);
     return left.length === 0 ? "" : `; not undone: ${stepNames(left.map(({ undoes = "" }) => undoes))}`;
   }
   const names = storedChanges(request);
