@@ -53,8 +53,15 @@ export async function driveRequest(client: KubeClient, key: string): Promise<voi
   }
 }
 
-/** A client whose process dies when its write of this ordinal has been stored; how many it made. */
-export function mortal(alive: KubeClient, deathAt: number) {
+/**
+ * A client whose process dies when its write of this ordinal has been stored; how many it made. `onWrite` sees each
+ * write with its ordinal, from 1, before that.
+ */
+export function mortal(
+  alive: KubeClient,
+  deathAt: number,
+  onWrite: (ordinal: number, args: readonly unknown[]) => void = () => undefined,
+) {
   let writes = 0;
   let isDead = false;
   const { client } = faultyClient(alive, {
@@ -65,6 +72,7 @@ export function mortal(alive: KubeClient, deathAt: number) {
       const options = args.at(-1) as { readonly dryRun?: boolean } | undefined;
       if (!WRITES.has(verb) || options?.dryRun === true) return;
       writes += 1;
+      onWrite(writes, args);
       if (writes < deathAt) return;
       isDead = true;
       throw new Crash(`after write ${writes}: ${verb}`);

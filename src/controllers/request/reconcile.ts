@@ -6,6 +6,7 @@ import { advance } from "./advance.ts";
 import { compensate } from "./compensate.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
+import { completeStep, failStep, skipStep } from "./end-step.ts";
 import { cleanUp, finish, releaseIfEnded } from "./finish.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -15,7 +16,7 @@ import { verify } from "./prove.ts";
 import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts } from "./status.ts";
-import { apply, completeStep, failStep, look, recordProduct, skipStep } from "./step.ts";
+import { apply, look, recordProduct } from "./step.ts";
 
 /** More turns than a request of 20 steps, all undone, can take in one pass; a loop beyond it is a defect and must show. */
 const MAX_TURNS = 300;
