@@ -71,7 +71,7 @@ export const LedgerExecuted = z
     specDigest: text("Digest of its spec.", 64),
     at: time("When its first act was announced."),
     outcome: z
-      .enum(["Started", "Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"])
+      .enum(["Started", "Succeeded", "Failed", "Compensated", "Superseded", "Denied", "Expired", "Aborted"])
       .meta(meta("How it ended.")),
     reason: text("Reason of its Ready condition at the end.", 1024).optional(),
   })

@@ -80,7 +80,19 @@ export const RollbackRequestSpec = z
       "168h",
     ).optional(),
     dryRun: z.boolean().default(false).meta(meta("Plan and preflight only; nothing is changed.")),
-    deadline: limitedDuration("From the first act to the end of the last step.", "1s", "24h").default("30m"),
+    onFailure: z
+      .enum(["Stop", "Continue", "Compensate"])
+      .default("Stop")
+      .meta(
+        meta(
+          "What a step that fails means for the others. Stop: what was changed stays. Continue: later steps on other objects still run; the request ends Failed. Compensate: what was changed is undone in reverse, where it is still as we left it.",
+        ),
+      ),
+    deadline: limitedDuration(
+      "From the first act to the end of the last step; once more as long for undoing them.",
+      "1s",
+      "24h",
+    ).default("30m"),
     verification: Verification.optional(),
   })
   .meta(
@@ -122,13 +134,21 @@ export const Phase = z
     "Verifying",
     "Succeeded",
     "Failed",
+    "Compensated",
     "Superseded",
     "Denied",
     "Expired",
     "Aborted",
   ])
-  .meta(meta("Where the request is. Succeeded, Failed, Superseded, Denied, Expired and Aborted are final."));
+  .meta(
+    meta(
+      "Where the request is. Succeeded, Failed, Compensated, Superseded, Denied, Expired and Aborted are final.",
+    ),
+  );
 export type Phase = z.output<typeof Phase>;
+
+/** Steps of a request, and as many again that undo them. */
+const MOST_STEPS = 40;
 
 /** A revision of a workload as identities only: never a template, never a value. */
 export const RevisionRef = z
@@ -232,6 +252,7 @@ export const StepStatus = z
     appliedAt: time("When its change was seen stored.").optional(),
     finishedAt: time("When it ended.").optional(),
     message: text("What it does now, or how it ended.", 2048).optional(),
+    undoes: dnsLabel("The step whose change this one takes back; such steps are not in the spec.").optional(),
     before: StepEnd.optional(),
     after: StepEnd.optional(),
   })
@@ -294,16 +315,24 @@ export const RollbackRequestStatus = z
         digest: text("Digest over the steps' digests in order.", 64),
         steps: z
           .array(PlannedStep)
-          .max(20)
-          .meta(meta("The steps.", listMap("name"))),
+          .max(MOST_STEPS)
+          .meta(meta("The steps; once they are undone, followed by those that undo them.", listMap("name"))),
       })
       .optional()
       .meta(meta("The plan.")),
     steps: z
       .array(StepStatus)
-      .max(20)
+      .max(MOST_STEPS)
       .optional()
       .meta(meta("What happened.", listMap("name"))),
+    compensating: z
+      .object({
+        reason: text("Reason of the failure, in CamelCase.", 63),
+        message: text("What failed.", 2048),
+        since: time("When undoing began."),
+      })
+      .optional()
+      .meta(meta("Why finished steps are undone.")),
     trigger: Trigger.optional(),
     checks: z
       .array(

@@ -4,7 +4,7 @@ import { readAudit } from "../cluster/audit.ts";
 import { addRoute, addServiceOf, liveRoute, openStable, STABLE } from "../support/canaries.ts";
 import { Crash } from "../support/faulty-client.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
-import { drive, mortal, SYSTEM } from "../support/request-passes.ts";
+import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
 import { installRouteCrds } from "../support/route-crds.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
@@ -129,7 +129,7 @@ describe("the operator dies after each write of a canary's way out", () => {
   it("same end, nothing done twice", async () => {
     const undisturbed = await open("canary-0");
     const counted = mortal(world.client, Infinity);
-    await drive(counted.client, "canary-0/out");
+    await driveRequest(counted.client, "canary-0/out");
     expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
     // Locks, ledgers, journal and four acts.
     expect(counted.writes()).toBeGreaterThan(12);
@@ -140,11 +140,13 @@ describe("the operator dies after each write of a canary's way out", () => {
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
         const shop = await open(`canary-${at}`);
         const key = `${shop.namespace}/out`;
-        const death = await drive(mortal(world.client, at).client, key).catch((error: unknown) => error);
+        const death = await driveRequest(mortal(world.client, at).client, key).catch(
+          (error: unknown) => error,
+        );
         if (death !== undefined && !(death instanceof Crash)) throw death;
         if (death !== undefined) deaths += 1;
 
-        await drive(world.client, key);
+        await driveRequest(world.client, key);
 
         expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
           at: String(death),

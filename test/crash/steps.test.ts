@@ -3,7 +3,7 @@ import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
 import { leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { Crash } from "../support/faulty-client.ts";
-import { drive, mortal, SYSTEM } from "../support/request-passes.ts";
+import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
 import { imageOf, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
 
@@ -95,7 +95,7 @@ describe("the operator dies after each write of a request of several steps", () 
   it("same end, nothing done twice", async () => {
     const undisturbed = await open("steps-0");
     const counted = mortal(world.client, Infinity);
-    await drive(counted.client, "steps-0/undo");
+    await driveRequest(counted.client, "steps-0/undo");
     expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
     // Locks, ledgers, journal and acts of three steps.
     expect(counted.writes()).toBeGreaterThan(20);
@@ -106,11 +106,13 @@ describe("the operator dies after each write of a request of several steps", () 
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
         const shop = await open(`steps-${at}`);
         const key = `${shop.namespace}/undo`;
-        const death = await drive(mortal(world.client, at).client, key).catch((error: unknown) => error);
+        const death = await driveRequest(mortal(world.client, at).client, key).catch(
+          (error: unknown) => error,
+        );
         if (death !== undefined && !(death instanceof Crash)) throw death;
         if (death !== undefined) deaths += 1;
 
-        await drive(world.client, key);
+        await driveRequest(world.client, key);
 
         expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
           at: String(death),

@@ -290,6 +290,7 @@ describe("the kinds in the API server", () => {
         expect(created.spec).toEqual({
           reason: "",
           approval: "Auto",
+          onFailure: "Stop",
           expiresAfter: "30m",
           deadline: "30m",
           dryRun: false,

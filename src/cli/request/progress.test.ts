@@ -77,6 +77,24 @@ describe("progress", () => {
     ]);
   });
 
+  it("counts what is undone apart, and does not call it planned", () => {
+    const [planned] = PLAN.steps;
+    if (planned === undefined) throw new TypeError("no plan");
+    const undo = { ...planned, name: "undo-app", from: planned.to, to: planned.from };
+    const timeline = { accepted, applied };
+    const failed = { name: "app", state: "Failed", message: "no pods" } as const;
+    const undone = { name: "undo-app", undoes: "app", state: "Succeeded", message: "4/4 available" } as const;
+    const undoing = { plan: { ...PLAN, steps: [planned, undo] }, timeline, steps: [failed, undone] };
+
+    const { out } = printed(
+      running("Applying", "announced", { plan: PLAN, timeline }),
+      running("Applying", "announced", undoing),
+    );
+
+    expect(out.match(/Deployment\/web/g)).toHaveLength(1);
+    expect(out).toMatch(/^undo 1\/1 +app: 4\/4 available$/m);
+  });
+
   it("prints a refusal as it stands, on standard error", () => {
     const message = "refused, nothing was changed: revision 5 is not in the history (kept: 7, 8, 9)";
     const conditions = [conditionOf("Ready", "False", "RevisionNotFound", message)];

@@ -36,7 +36,10 @@ export function planLines(
   knownGood: readonly LedgerKnownGood[] | undefined,
   now: number,
 ): readonly ProgressLine[] {
-  const steps = status?.plan?.steps ?? [];
+  // What undoes was not planned with the rest; each of its steps tells of itself.
+  const steps = (status?.plan?.steps ?? []).filter(
+    (_, index) => status?.steps?.[index]?.undoes === undefined,
+  );
   if (steps.length === 0) return [];
   const label = `plan ${(status?.plan?.digest ?? "").slice(0, 4)}`;
   return [
@@ -69,14 +72,18 @@ function waitingLines(request: RollbackRequest, now: number): readonly ProgressL
   }
 }
 
-/** Where there are several steps, each when it has ended. */
+/** Where there are several steps, each when it has ended well; what undoes them is counted apart. */
 function stepLines({ status }: RollbackRequest): readonly ProgressLine[] {
   const steps = status?.steps ?? [];
   if (steps.length < 2) return [];
-  return steps.flatMap(({ name, state, message = "" }, index): ProgressLine[] => {
+  return steps.flatMap((step): ProgressLine[] => {
+    const { name, state, undoes, message = "" } = step;
     if (state !== "Succeeded" && state !== "Skipped") return [];
+    const alike = steps.filter((each) => (each.undoes === undefined) === (undoes === undefined));
+    const what = undoes === undefined ? "step" : "undo";
     const words = state === "Skipped" ? `nothing to do: ${message}` : message;
-    return [{ label: `step ${index + 1}/${steps.length}`, text: `${name}: ${words}`, tone: "plain" }];
+    const label = `${what} ${alike.indexOf(step) + 1}/${alike.length}`;
+    return [{ label, text: `${undoes ?? name}: ${words}`, tone: "plain" }];
   });
 }
 

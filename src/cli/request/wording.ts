@@ -126,6 +126,7 @@ export function readyOf({ status }: Pick<RollbackRequest, "status">): {
 const FINAL: ReadonlySet<string> = new Set([
   "Succeeded",
   "Failed",
+  "Compensated",
   "Superseded",
   "Denied",
   "Expired",

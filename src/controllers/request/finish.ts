@@ -113,6 +113,7 @@ function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
   switch (phase) {
     case "Succeeded":
     case "Failed":
+    case "Compensated":
     case "Superseded":
     case "Denied":
     case "Expired":
@@ -165,11 +166,12 @@ function finishedSteps({ metadata, status }: RollbackRequest): readonly Finished
 }
 
 function eventReason({ phase, reason, verified, message }: Ending): string {
-  if (verified?.status === "True") return "Verified";
+  if (phase === "Succeeded" && verified?.status === "True") return "Verified";
   if (reason === "VerificationFailed") return "VerificationFailed";
   switch (phase) {
     case "Succeeded":
       return reason;
+    case "Compensated":
     case "Aborted":
     case "Denied":
     case "Expired":

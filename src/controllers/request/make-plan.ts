@@ -1,11 +1,12 @@
 import { warningOfChecks, withWarnings } from "./check-rights.ts";
-import { plannedBy } from "./executor.ts";
+import { checkExecutor, plannedBy } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
-import { changedSteps, openStep } from "./journal.ts";
+import { changedSteps, isUndo, openStep } from "./journal.ts";
 import { completeOrRefused, contextFor, planSteps, together, type PlanSubject } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
+import { undoPlan } from "./undo-plan.ts";
 
 /** Asks for the rights and plans all steps at once; a missing right is the refusal that is shown. */
 export async function makePlan(
@@ -34,8 +35,9 @@ export async function replan(
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;
-  const { index, planned } = openStep(request);
+  const { index, planned, status } = openStep(request);
   const { action } = resolvedStep(situation, index);
+  if (isUndo(status)) return replanUndo(ports, situation, signal);
   const ends = changedSteps(request)
     .filter((step) => step.planned.object === planned.object)
     .map(({ status }) => status.after);
@@ -44,6 +46,21 @@ export async function replan(
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
   const result = await plannedBy(ports.client, accountOf(situation), action.rights, planning, signal);
   return { ...situation, replanned: completeOrRefused(result) };
+}
+
+/** The way back needs no look at the world: its act has one. But the account must be there still, with all its rights. */
+async function replanUndo(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request, resolution } = situation;
+  const { index, planned, status } = openStep(request);
+  const plan = undoPlan(request, resolution.steps, status.undoes ?? "", planned.name);
+  if (plan === undefined) throw new TypeError(`step ${planned.name} undoes nothing`);
+  const { rights } = resolvedStep(situation, index).action;
+  const able = await checkExecutor(ports.client, accountOf(situation), rights, signal);
+  return { ...situation, replanned: able.kind === "Refused" ? able : { kind: "Planned", plan } };
 }
 
 function subjectOf(situation: ResolvedSituation): PlanSubject {

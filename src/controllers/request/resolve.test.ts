@@ -57,14 +57,17 @@ function accepted(request: RollbackRequest, policy: RollbackPolicy): RollbackReq
 }
 
 describe("what a request means", () => {
-  it("is known again by what its spec said before it could wait for an approval", () => {
-    const { approval: _a, expiresAfter: _e, ...before } = requestOf().spec;
-    const digests = [{}, { approval: "Required" as const }, { expiresAfter: "1h" }].map(
-      (spec) => resolved(requestOf({ spec })).specDigest,
-    );
+  it("is known again by what its spec said before it could wait for an approval, or undo its steps", () => {
+    const { approval: _a, expiresAfter: _e, onFailure: _f, ...before } = requestOf().spec;
+    const digests = [
+      {},
+      { approval: "Required" as const },
+      { expiresAfter: "1h" },
+      { onFailure: "Compensate" as const },
+    ].map((spec) => resolved(requestOf({ spec })).specDigest);
 
     expect(digests[0]).toBe(digestOf(before));
-    expect(new Set(digests).size).toBe(3);
+    expect(new Set(digests).size).toBe(4);
   });
 
   describe("by a plan of its policy", () => {

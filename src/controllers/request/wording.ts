@@ -2,7 +2,7 @@ import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { destinationText } from "../../crds/canary-step.ts";
 import { valueText } from "../../workloads/value-text.ts";
-import { changedSteps, journalOf } from "./journal.ts";
+import { changedSteps, failedSteps, hasFailed, isDone, isUndo, journalOf, undoSteps } from "./journal.ts";
 
 /** `revision 8 (web:v2)`, `3 replicas`, `restarted`; how a state of an object reads. */
 export function endText(end: StepEnd): string {
@@ -52,20 +52,24 @@ export function backSentence(request: RollbackRequest): string {
 }
 
 /**
- * What earlier steps changed and nobody takes back, and what the open one raised for a time before its own change; for
- * the message of a request that ends before its last step.
+ * What earlier steps changed and nobody takes back, and what the open one raised for a time before its own change, for the
+ * message of a request that ends before its last step; while it undoes, what is not undone, but for the step whose undo is
+ * `stored`.
  */
-export function stayingChanges(request: RollbackRequest): string {
-  const names = changedSteps(request).map(({ status }) => status.name);
+export function stayingChanges(request: RollbackRequest, stored?: string): string {
+  if (request.status?.compensating !== undefined) {
+    const left = undoSteps(request).filter((step) => !isDone(step) && step.name !== stored);
+    return left.length === 0 ? "" : `; not undone: ${stepNames(left.map(({ undoes = "" }) => undoes))}`;
+  }
+  const names = storedChanges(request);
   const stays =
     names.length === 0
       ? ""
-      : names.length === 1
-        ? `; the change of step ${names.join()} stays`
-        : `; the changes of steps ${names.join(", ")} stay`;
+      : `; the ${names.length === 1 ? "change" : "changes"} of ${stepNames(names)} ${names.length === 1 ? "stays" : "stay"}`;
   return `${stays}${raisedText(request)}`;
 }
 
+/** What the open step raised for a time before its own change. */
 function raisedText(request: RollbackRequest): string {
   const journal = journalOf(request);
   if (journal.kind !== "InStep" || journal.step.status.state === "Pending") return "";
@@ -75,9 +79,43 @@ function raisedText(request: RollbackRequest): string {
   return `; what was raised for it is put back by itself: ${texts.join(", ")}`;
 }
 
-/** `step app (2 of 3): ` where a request has several steps. */
+/** Steps of the spec whose change was stored, whether or not it came to a good end. */
+function storedChanges({ status }: RollbackRequest): readonly string[] {
+  return (status?.steps ?? []).flatMap((step, index) => {
+    const isChange = status?.plan?.steps[index]?.objectUid !== undefined && !isUndo(step);
+    const isStored = step.state === "Succeeded" || (hasFailed(step) && step.appliedAt !== undefined);
+    return isChange && isStored ? [step.name] : [];
+  });
+}
+
+/** What failed of a request that went on all the same; empty where nothing did. */
+export function failedSentence(request: RollbackRequest): string {
+  return failedSteps(request)
+    .map(
+      ({ name, state, message = "" }) =>
+        `step ${name} ${state === "Superseded" ? "gave way" : "failed"}: ${message}`,
+    )
+    .join("; ");
+}
+
+/** Why steps are being undone, after what else there is to say. */
+export function compensatingBecause({ status }: RollbackRequest): string {
+  const { compensating } = status ?? {};
+  return compensating === undefined ? "" : `; it was undoing its steps since ${compensating.message}`;
+}
+
+/** `step app`, `steps app, site`. */
+export function stepNames(names: readonly string[]): string {
+  return `${names.length === 1 ? "step" : "steps"} ${names.join(", ")}`;
+}
+
+/** `step app (2 of 3): ` where a request has several steps; `undoing step app (1 of 2): ` of one that undoes. */
 export function stepPrefix(request: RollbackRequest, index: number): string {
   const steps = request.status?.steps ?? [];
-  const name = steps[index]?.name;
-  return steps.length < 2 || name === undefined ? "" : `step ${name} (${index + 1} of ${steps.length}): `;
+  const step = steps[index];
+  if (step === undefined) return "";
+  const alike = steps.filter((each) => isUndo(each) === isUndo(step));
+  const place = `(${alike.indexOf(step) + 1} of ${alike.length})`;
+  if (step.undoes !== undefined) return `undoing step ${step.undoes} ${place}: `;
+  return alike.length < 2 ? "" : `step ${step.name} ${place}: `;
 }

@@ -9,10 +9,12 @@ import type { KubeClient } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
 import { Crash, faultyClient } from "./faulty-client.ts";
 
+/** The operator's own namespace, where the locks are. */
 export const SYSTEM = "rollback-system";
+
 const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]);
 
-const signal = new AbortController().signal;
+const { signal } = new AbortController();
 
 /** All that one process has; nothing of it survives. */
 function portsOf(client: KubeClient): RequestPorts {
@@ -41,8 +43,8 @@ function portsOf(client: KubeClient): RequestPorts {
   };
 }
 
-/** The passes of the request controller in this process, as the work queue makes them, only sooner. */
-export async function drive(client: KubeClient, key: string): Promise<void> {
+/** Passes of the request controller in this process as the work queue makes them, only sooner, until the end. */
+export async function driveRequest(client: KubeClient, key: string): Promise<void> {
   const ports = portsOf(client);
   for (;;) {
     const result = await reconcileRequest(ports, key, signal);
@@ -51,8 +53,15 @@ export async function drive(client: KubeClient, key: string): Promise<void> {
   }
 }
 
-/** A client whose process dies when its write of this ordinal has been stored; how many it made. */
-export function mortal(alive: KubeClient, deathAt: number) {
+/**
+ * A client whose process dies when its write of this ordinal has been stored; how many it made. `onWrite` sees each
+ * write with its ordinal, from 1, before that.
+ */
+export function mortal(
+  alive: KubeClient,
+  deathAt: number,
+  onWrite: (ordinal: number, args: readonly unknown[]) => void = () => undefined,
+) {
   let writes = 0;
   let isDead = false;
   const { client } = faultyClient(alive, {
@@ -63,6 +72,7 @@ export function mortal(alive: KubeClient, deathAt: number) {
       const options = args.at(-1) as { readonly dryRun?: boolean } | undefined;
       if (!WRITES.has(verb) || options?.dryRun === true) return;
       writes += 1;
+      onWrite(writes, args);
       if (writes < deathAt) return;
       isDead = true;
       throw new Crash(`after write ${writes}: ${verb}`);
