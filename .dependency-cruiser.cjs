@@ -37,7 +37,7 @@ module.exports = {
       name: "lower-layers-know-no-controller",
       severity: "error",
       from: {
-        path: "^src/(actions|checks|config-maps|decision|gitops|prometheus|signals|workloads|config|kube|crds)/",
+        path: "^src/(actions|checks|config-maps|decision|gitops|prometheus|signals|traffic|workloads|config|kube|crds)/",
       },
       to: { path: "^src/(controllers|telemetry|main|operator|composition|caches)" },
     },

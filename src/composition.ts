@@ -6,11 +6,13 @@ import { createCaches } from "./caches.ts";
 import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
+import { runDueController } from "./controllers/due/due-controller.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
-import { changeLedger, targetHash } from "./controllers/ledger/ledger.ts";
+import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
 import { POLICIES_BY_TARGET } from "./controllers/policy/ports.ts";
 import { RecentRollbacks } from "./controllers/policy/recent-rollbacks.ts";
+import { ACT_FIRST_MS } from "./controllers/policy/reconcile.ts";
 import { runPolicyController } from "./controllers/policy/policy-controller.ts";
 import { UnaskedRuns } from "./controllers/policy/unasked-runs.ts";
 import { runRequestController } from "./controllers/request/request-controller.ts";
@@ -69,6 +71,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     random,
     reportingController: "rollback.llm-research-lab.io/controller",
     reportingInstance: hostname(),
+    holdMs: ACT_FIRST_MS,
     onError: (error) => log.warn({ error: errorMessage(error) }, "event not recorded"),
   });
   const killSwitch = createKillSwitch({
@@ -95,7 +98,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
       return set.spec.template.spec.containers.map((container) => container.name);
     },
     ledger: {
-      get: (target) => caches.ledgers.store.get(`${target.namespace}/${targetHash(target)}`)?.spec,
+      get: (target) => caches.ledgers.store.get(ledgerKey(target))?.spec,
       change: async (target, change, signal) => void (await changeLedger(client, target, change, signal)),
     },
     onError: (error) => log.warn({ error: errorMessage(error) }, "not recorded in the ledger yet"),
@@ -117,6 +120,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
           ...common,
           client: requestClient,
           cached: (key) => caches.requests.store.get(key),
+          cachedLedger: (key) => caches.ledgers.store.get(key),
           policiesOn: ({ namespace, kind, name }) =>
             caches.policies.store.byIndex(POLICIES_BY_TARGET, `${namespace}/${kind}/${name}`),
           workload: ({ namespace, kind, name }) =>
@@ -186,6 +190,27 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     );
   }
 
+  function runDue(signal: AbortSignal): Promise<void> {
+    return runDueController(
+      {
+        ports: {
+          client: requestClient,
+          clock,
+          locks: new TargetLocks(requestClient, config.namespace),
+          killSwitch: killSwitch.state,
+          record: events.record,
+          onFinished: (fact) => log.info(fact, "temporary change finished"),
+        },
+        ledgers: caches.ledgers.store,
+        random,
+        hooks: metrics.queueHooks("due"),
+        onError: onError("due"),
+        onKillSwitch: killSwitch.onChange,
+      },
+      signal,
+    );
+  }
+
   function runPolicies(signal: AbortSignal): Promise<void> {
     return runPolicyController(
       {
@@ -222,7 +247,13 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     /** All loops, until the signal aborts. Only the leader may run them. */
     async runControllers(signal: AbortSignal): Promise<void> {
       await caches.synced(signal);
-      await Promise.all([runRequests(signal), runPolicies(signal), runHistory(signal), runSnapshots(signal)]);
+      await Promise.all([
+        runRequests(signal),
+        runDue(signal),
+        runPolicies(signal),
+        runHistory(signal),
+        runSnapshots(signal),
+      ]);
     },
     async close(): Promise<void> {
       await events.flush(AbortSignal.timeout(LAST_EVENTS_MS)).catch(() => undefined);

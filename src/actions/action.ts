@@ -7,6 +7,12 @@ import type { Right } from "../kube/right.ts";
 
 export type { Right } from "../kube/right.ts";
 
+/** A right that a step needs. */
+export interface StepRight extends Right {
+  /** Every plan with something to do uses it, dry runs included: one that could be made proves it. */
+  readonly usedByPlan?: true;
+}
+
 /** An object that a step writes; also the key of its lock and of its ledger. */
 export interface TargetKey {
   readonly group: string;
@@ -83,6 +89,8 @@ export interface ApplyContext {
 export type ApplyResult =
   /** The change is stored, now or by an earlier try of ours. */
   | { readonly kind: "Applied"; readonly alreadyThere: boolean }
+  /** What the change needs first is under way; the change itself is not made yet. Apply again. */
+  | { readonly kind: "Preparing"; readonly message: string; readonly pollAfterMs: number }
   | { readonly kind: "Refused"; readonly reason: string; readonly message: string }
   | { readonly kind: "Superseded"; readonly message: string };
 
@@ -129,7 +137,7 @@ export interface Action<Spec, Plan extends PlannedStep> {
   /** The object it writes, as Kind/name. */
   objectOf(spec: Spec): string;
   /** Rights without which the step is refused before anything is read. */
-  requiredRights(spec: Spec): readonly Right[];
+  requiredRights(spec: Spec): readonly StepRight[];
   /** Everything the step writes; the first is the object itself. */
   lockKeys(spec: Spec, namespace: string): readonly TargetKey[];
   /** `stepName` is the name of the step in its request. */

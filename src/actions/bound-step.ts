@@ -1,4 +1,4 @@
-import type { PlannedStep } from "../crds/rollback-request.ts";
+import type { PlannedStep, StepEnd } from "../crds/rollback-request.ts";
 import type {
   Action,
   Advance,
@@ -7,7 +7,7 @@ import type {
   PlanContext,
   PlanResult,
   Progress,
-  Right,
+  StepRight,
   TargetKey,
 } from "./action.ts";
 
@@ -19,7 +19,7 @@ export interface BoundStep {
   readonly changesTemplate: boolean;
   /** The object it writes, as Kind/name. */
   readonly object: string;
-  readonly rights: readonly Right[];
+  readonly rights: readonly StepRight[];
   /** Everything it writes; the first is the object itself, none for a step that writes nothing. */
   lockKeys(namespace: string): readonly TargetKey[];
   plan(context: PlanContext): Promise<PlanResult<PlannedStep>>;
@@ -28,6 +28,8 @@ export interface BoundStep {
   observe(planned: PlannedStep, context: ApplyContext): Promise<Progress>;
   /** Nothing for an action whose changes need no further write. */
   advance(planned: PlannedStep, context: ApplyContext): Promise<Advance>;
+  /** The way back from what the change became, as a plan of the same action under the same name. */
+  reverse(planned: PlannedStep, after: StepEnd): PlannedStep;
   /** Whether a stored plan is one of this action's. */
   understands(planned: PlannedStep): boolean;
 }
@@ -55,6 +57,7 @@ export function bindStep<Spec, Plan extends PlannedStep>(
     observe: async (planned, context) => action.observe(narrowed(planned), context),
     advance: async (planned, context) =>
       (await action.advance?.(narrowed(planned), context)) ?? { message: "" },
+    reverse: (planned, after) => action.reverse(narrowed(planned), after),
     understands: (planned) => action.narrow(planned) !== undefined,
   };
 }

@@ -1,6 +1,8 @@
 import type { SoakRuns } from "../checks/soak-runs.ts";
 import type { CheckStep } from "../crds/verification.ts";
+import { blueGreenAction, type BlueGreenSpec } from "./blue-green/index.ts";
 import { bindStep, type BoundStep } from "./bound-step.ts";
+import { canaryAction, type CanarySpec } from "./canary/index.ts";
 import { checkAction } from "./check/index.ts";
 import { configMapAction, type ConfigMapSpec } from "./config-map/index.ts";
 import { featureFlagAction, type FlagSpec } from "./feature-flag/index.ts";
@@ -23,6 +25,8 @@ export interface StepSpecs {
   readonly workload?: WorkloadSpec | undefined;
   readonly scale?: ScaleSpec | undefined;
   readonly restart?: RestartSpec | undefined;
+  readonly canary?: CanarySpec | undefined;
+  readonly blueGreen?: BlueGreenSpec | undefined;
   readonly configMap?: ConfigMapSpec | undefined;
   readonly featureFlag?: FlagSpec | undefined;
   readonly check?: CheckStep | undefined;
@@ -36,12 +40,14 @@ export interface Actions {
 
 /** Every kind of step: a new one is a folder beside this file, a member of StepSpecs and two lines here. */
 export function createActions({ soaks, ...options }: ActionOptions): Actions {
-  const { workload, scale, restart, configMap, featureFlag } = writingActions(options);
+  const { workload, scale, restart, blueGreen, canary, configMap, featureFlag } = writingActions(options);
   return {
     bind(name, step) {
       if (step.workload !== undefined) return bindStep(name, workload, step.workload);
       if (step.scale !== undefined) return bindStep(name, scale, step.scale);
       if (step.restart !== undefined) return bindStep(name, restart, step.restart);
+      if (step.blueGreen !== undefined) return bindStep(name, blueGreen, step.blueGreen);
+      if (step.canary !== undefined) return bindStep(name, canary, step.canary);
       if (step.configMap !== undefined) return bindStep(name, configMap, step.configMap);
       if (step.featureFlag !== undefined) return bindStep(name, featureFlag, step.featureFlag);
       if (step.check !== undefined) return bindStep(name, checkAction(soaks, step.check), step.check);
@@ -56,6 +62,8 @@ export function writingActions(options: WritingActionOptions) {
     workload: workloadAction(options),
     scale: scaleAction(options),
     restart: restartAction(options),
+    blueGreen: blueGreenAction(options),
+    canary: canaryAction,
     configMap: configMapAction(options),
     featureFlag: featureFlagAction(options),
   };

@@ -1,6 +1,7 @@
 import type { KubeClient } from "../kube/client.ts";
 import type { Right } from "../kube/right.ts";
 import { podType, serviceType, type Pod, type Service } from "../kube/well-known.ts";
+import { findPort, type ServicePort } from "../workloads/find-port.ts";
 import { isPodReady, podLabelOf, podRevisionOf, podsOfRevisions } from "../workloads/pods.ts";
 import { readWorkload, selectorText } from "../workloads/read-workload.ts";
 import { workloadRights, type CheckedWorkload, type Restored } from "./check.ts";
@@ -75,7 +76,7 @@ export async function servicePods(question: ServiceQuestion, asking: Asking): Pr
     );
   }
   const ports = wanted
-    .map((pod) => ({ pod: pod.metadata.name, port: portOf(pod, port) }))
+    .map((pod) => ({ pod: pod.metadata.name, port: findPort(pod.spec, port) }))
     .filter((each): each is PodPort => each.port !== undefined)
     .toSorted((a, b) => (a.pod < b.pod ? -1 : 1));
   const [first, ...more] = ports;
@@ -84,10 +85,8 @@ export async function servicePods(question: ServiceQuestion, asking: Asking): Pr
     : { kind: "Found", ports: [first, ...more] };
 }
 
-type Port = NonNullable<Service["spec"]["ports"]>[number];
-
 /** The port, or what is wrong with the question. */
-function choosePort(service: Service, wanted: number | string | undefined): Port | string {
+function choosePort(service: Service, wanted: number | string | undefined): ServicePort | string {
   const ports = (service.spec.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP");
   const known = ports
     .map(({ name, port }) => (name === undefined ? `${port}` : `${name} (${port})`))
@@ -99,15 +98,6 @@ function choosePort(service: Service, wanted: number | string | undefined): Port
   }
   const found = ports.find(({ name, port }) => wanted === (typeof wanted === "string" ? name : port));
   return found ?? `has no port ${wanted}, only ${known || "none"}`;
-}
-
-/** As the endpoints controller does (`FindPort`): a name is looked up in each pod, sidecars included. */
-function portOf(pod: Pod, { targetPort, port, protocol = "TCP" }: Port): number | undefined {
-  if (typeof targetPort !== "string") return targetPort ?? port;
-  const sidecars = (pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
-  return [...pod.spec.containers, ...sidecars]
-    .flatMap(({ ports = [] }) => ports)
-    .find((each) => each.name === targetPort && (each.protocol ?? "TCP") === protocol)?.containerPort;
 }
 
 /** Tells pods of restored workloads that run another version than the restored one. */

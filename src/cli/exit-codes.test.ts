@@ -24,6 +24,7 @@ describe("exitCodeOf", () => {
     ["Succeeded", "AlreadyExecuted", "Unknown", EXIT.NotVerified],
     ["Failed", "AccessDenied", "Unknown", EXIT.Failed],
     ["Failed", "VerificationFailed", "False", EXIT.Failed],
+    ["Compensated", "Compensated", "Unknown", EXIT.Failed],
     ["Superseded", "Superseded", "Unknown", EXIT.Failed],
     ["Aborted", "Aborted", "Unknown", EXIT.Failed],
     ["Applying", "Applying", "Unknown", EXIT.Ok],

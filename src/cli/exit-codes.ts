@@ -21,6 +21,7 @@ export function exitCodeOf({ status }: Pick<RollbackRequest, "status">): ExitCod
   const condition = (type: string) => status?.conditions?.find((each) => each.type === type);
   switch (status?.phase) {
     case "Failed":
+    case "Compensated":
     case "Superseded":
     case "Denied":
     case "Expired":

@@ -2,7 +2,7 @@ import { API_VERSION, GROUP, VERSION } from "./common.ts";
 import type { KindDefinition } from "./kind.ts";
 import { RollbackLedgerKind } from "./rollback-ledger.ts";
 import { RollbackPolicyKind } from "./rollback-policy.ts";
-import { RollbackRequestKind } from "./rollback-request.ts";
+import { RollbackRequestKind } from "./rollback-request-kind.ts";
 import { structuralSchema } from "./structural-schema.ts";
 
 export const KINDS: readonly KindDefinition[] = [RollbackPolicyKind, RollbackRequestKind, RollbackLedgerKind];

@@ -12,6 +12,7 @@ import {
   time,
 } from "./common.ts";
 import { Trigger } from "./rollback-request.ts";
+import { LedgerDue } from "./temporary-change.ts";
 
 export const LedgerTarget = z
   .object({
@@ -70,7 +71,7 @@ export const LedgerExecuted = z
     specDigest: text("Digest of its spec.", 64),
     at: time("When its first act was announced."),
     outcome: z
-      .enum(["Started", "Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"])
+      .enum(["Started", "Succeeded", "Failed", "Compensated", "Superseded", "Denied", "Expired", "Aborted"])
       .meta(meta("How it ended.")),
     reason: text("Reason of its Ready condition at the end.", 1024).optional(),
   })
@@ -167,6 +168,11 @@ export const RollbackLedgerSpec = z
       .max(200)
       .default([])
       .meta(meta("Automatic rollbacks of the last day and of the live release.", atomicList)),
+    due: z
+      .array(LedgerDue)
+      .max(50)
+      .optional()
+      .meta(meta("Temporary changes that are to be finished.", atomicList)),
     deaths: z
       .array(LedgerDeath)
       .max(1000)

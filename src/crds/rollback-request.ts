@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { KindDefinition } from "./kind.ts";
+import { CanaryPlan, Traffic } from "./canary-step.ts";
 import {
   atomicList,
   cel,
@@ -17,6 +17,7 @@ import {
 } from "./common.ts";
 import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
 import { HAS_A_CHANGING_STEP, ImagePin, REPLICAS, steps } from "./steps.ts";
+import { TemporaryChange } from "./temporary-change.ts";
 import { Verification } from "./verification.ts";
 
 /** Wider than the hash alone: pods of a StatefulSet are labelled with the name of their ControllerRevision. */
@@ -78,7 +79,19 @@ export const RollbackRequestSpec = z
       "168h",
     ).optional(),
     dryRun: z.boolean().default(false).meta(meta("Plan and preflight only; nothing is changed.")),
-    deadline: limitedDuration("From the first act to the end of the last step.", "1s", "24h").default("30m"),
+    onFailure: z
+      .enum(["Stop", "Continue", "Compensate"])
+      .default("Stop")
+      .meta(
+        meta(
+          "What a step that fails means for the others. Stop: what was changed stays. Continue: later steps on other objects still run; the request ends Failed. Compensate: what was changed is undone in reverse, where it is still as we left it.",
+        ),
+      ),
+    deadline: limitedDuration(
+      "From the first act to the end of the last step; once more as long for undoing them.",
+      "1s",
+      "24h",
+    ).default("30m"),
     verification: Verification.optional(),
   })
   .meta(
@@ -120,13 +133,21 @@ export const Phase = z
     "Verifying",
     "Succeeded",
     "Failed",
+    "Compensated",
     "Superseded",
     "Denied",
     "Expired",
     "Aborted",
   ])
-  .meta(meta("Where the request is. Succeeded, Failed, Superseded, Denied, Expired and Aborted are final."));
+  .meta(
+    meta(
+      "Where the request is. Succeeded, Failed, Compensated, Superseded, Denied, Expired and Aborted are final.",
+    ),
+  );
 export type Phase = z.output<typeof Phase>;
+
+/** Steps of a request, and as many again that undo them. */
+const MOST_STEPS = 40;
 
 /** A revision of a workload as identities only: never a template, never a value. */
 export const RevisionRef = z
@@ -151,10 +172,22 @@ export const StepEnd = RevisionRef.partial()
     image: ImagePin.optional(),
     replicas: REPLICAS.optional().meta(meta("How many pods are wanted.")),
     restartedAt: time("Value of the template's annotation kubectl.kubernetes.io/restartedAt.").optional(),
+    traffic: Traffic.optional(),
+    pausedReplicas: text(
+      "Value of the annotation autoscaling.keda.sh/paused-replicas of the ScaledObject.",
+      64,
+    ).optional(),
     templateDigest: text(
       "Digest of a pod template that is not the stored one of a revision, to know it again while the request runs.",
       64,
     ).optional(),
+    color: text("Colour that a Service's selector names.", 63).optional(),
+    colorLabel: text("Key of that selector whose value is the colour.", 317).optional(),
+    workload: text("Workload whose pods have that colour, as Kind/name.", 320).optional(),
+    pods: REPLICAS.optional().meta(
+      meta("How many pods that workload has, or must have before it gets traffic."),
+    ),
+    selectorDigest: text("Digest of the whole selector.", 64).optional(),
     contentDigest: text(
       "Digest of a ConfigMap's content, or of the one key; its snapshot has it in its name.",
       64,
@@ -195,6 +228,17 @@ export const PlannedStep = z
     nothingToDo: text("Why this step has nothing to do.", 1024).optional(),
     from: StepEnd.optional(),
     to: StepEnd.optional(),
+    canary: CanaryPlan.optional(),
+    temporary: z
+      .array(TemporaryChange)
+      .max(8)
+      .optional()
+      .meta(
+        meta(
+          "What is changed for a time only, and finished by the operator after the request has ended.",
+          atomicList,
+        ),
+      ),
     changes: z
       .array(text("A path that changes.", 512))
       .max(64)
@@ -227,6 +271,7 @@ export const StepStatus = z
     appliedAt: time("When its change was seen stored.").optional(),
     finishedAt: time("When it ended.").optional(),
     message: text("What it does now, or how it ended.", 2048).optional(),
+    undoes: dnsLabel("The step whose change this one takes back; such steps are not in the spec.").optional(),
     before: StepEnd.optional(),
     after: StepEnd.optional(),
   })
@@ -289,16 +334,24 @@ export const RollbackRequestStatus = z
         digest: text("Digest over the steps' digests in order.", 64),
         steps: z
           .array(PlannedStep)
-          .max(20)
-          .meta(meta("The steps.", listMap("name"))),
+          .max(MOST_STEPS)
+          .meta(meta("The steps; once they are undone, followed by those that undo them.", listMap("name"))),
       })
       .optional()
       .meta(meta("The plan.")),
     steps: z
       .array(StepStatus)
-      .max(20)
+      .max(MOST_STEPS)
       .optional()
       .meta(meta("What happened.", listMap("name"))),
+    compensating: z
+      .object({
+        reason: text("Reason of the failure, in CamelCase.", 63),
+        message: text("What failed.", 2048),
+        since: time("When undoing began."),
+      })
+      .optional()
+      .meta(meta("Why finished steps are undone.")),
     trigger: Trigger.optional(),
     checks: z
       .array(
@@ -338,36 +391,3 @@ export const RollbackRequestStatus = z
     }),
   );
 export type RollbackRequestStatus = z.output<typeof RollbackRequestStatus>;
-
-export const RollbackRequestKind: KindDefinition = {
-  kind: "RollbackRequest",
-  plural: "rollbackrequests",
-  singular: "rollbackrequest",
-  shortNames: ["rbr"],
-  description:
-    "A RollbackRequest is one attempt to roll something back. Its spec is frozen; deleting it undoes nothing.",
-  spec: RollbackRequestSpec,
-  status: RollbackRequestStatus,
-  columns: [
-    { name: "Target", type: "string", jsonPath: ".status.target" },
-    { name: "Reason", type: "string", jsonPath: ".spec.reason" },
-    { name: "Phase", type: "string", jsonPath: ".status.phase" },
-    { name: "Progress", type: "string", jsonPath: ".status.progress" },
-    { name: "Verified", type: "string", jsonPath: '.status.conditions[?(@.type=="Verified")].status' },
-    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
-    { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
-    {
-      name: "From",
-      type: "string",
-      jsonPath: ".status.plan.steps[0].from['revision','replicas']",
-      priority: 1,
-    },
-    {
-      name: "To",
-      type: "string",
-      jsonPath: ".status.plan.steps[0].to['revision','replicas','restartedAt']",
-      priority: 1,
-    },
-    { name: "Requester", type: "string", jsonPath: ".spec.requestedBy", priority: 1 },
-  ],
-};

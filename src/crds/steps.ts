@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CanaryStep } from "./canary-step.ts";
 import { cel, dnsLabel, limitedDuration, listMap, meta, objectName, text, WorkloadKind } from "./common.ts";
 import { CheckStep } from "./verification.ts";
 
@@ -77,6 +78,73 @@ export const RestartStep = z
   .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));
 export type RestartStep = z.output<typeof RestartStep>;
 
+/** A label's value, as a selector names it. */
+function color(description: string) {
+  return z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+    .meta(meta(description));
+}
+
+export const BlueGreenColor = z
+  .object({
+    color: color("The colour: the label's value."),
+    kind: z.enum(["Deployment", "StatefulSet"]).meta(meta("Kind of its workload.")),
+    name: objectName("Name of its workload, in the namespace of the request."),
+  })
+  .meta(meta("A colour and the workload whose pods have it."));
+export type BlueGreenColor = z.output<typeof BlueGreenColor>;
+
+export const BlueGreenStep = z
+  .object({
+    service: objectName("Name of the Service, in the namespace of the request."),
+    label: z
+      .string()
+      .min(1)
+      .max(317)
+      .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+      .meta(meta("Key of the Service's selector whose value is the colour, such as `version`.")),
+    to: color("The colour that is to get the traffic."),
+    colors: z
+      .array(BlueGreenColor)
+      .min(2)
+      .max(4)
+      .meta(meta("Each colour with its workload; nothing is guessed from names.", listMap("color"))),
+    replicas: REPLICAS.min(1)
+      .optional()
+      .meta(
+        meta(
+          "How many Ready pods the colour must have before it gets the traffic. Default: as many as the live colour wants.",
+        ),
+      ),
+    holdFor: limitedDuration(
+      "How long the old colour stays ready to take the traffic back, and a raised minReplicas stays raised.",
+      "0s",
+      "168h",
+    ).default("1h"),
+    afterHold: z
+      .enum(["ScaleDown", "Keep"])
+      .default("ScaleDown")
+      .meta(meta("What becomes of the old colour then: 0 replicas, or it is left as it is.")),
+  })
+  .meta(
+    meta(
+      "Give a Service's traffic to the pods of another colour, by its selector.",
+      cel(
+        {
+          rule: "self.colors.exists(c, c.color == self.to)",
+          message: "`to` must be one of `colors`",
+        },
+        {
+          rule: "self.colors.all(c, self.colors.exists_one(d, d.kind == c.kind && d.name == c.name))",
+          message: "each of `colors` must have a workload of its own",
+        },
+      ),
+    ),
+  );
+export type BlueGreenStep = z.output<typeof BlueGreenStep>;
 const MAP_KEY = z
   .string()
   .min(1)
@@ -160,6 +228,8 @@ export const RequestStep = z
     workload: WorkloadStep.optional(),
     scale: ScaleStep.optional(),
     restart: RestartStep.optional(),
+    blueGreen: BlueGreenStep.optional(),
+    canary: CanaryStep.optional(),
     configMap: ConfigMapStep.optional(),
     featureFlag: FeatureFlagStep.optional(),
     check: CheckStep.optional(),
@@ -167,11 +237,17 @@ export const RequestStep = z
   .meta(
     meta(
       "One step; exactly one kind of step besides the name.",
-      cel({
-        rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.configMap), has(self.featureFlag), has(self.check)].filter(x, x).size() == 1",
-        message:
-          "must have exactly one of `workload`, `scale`, `restart`, `configMap`, `featureFlag`, `check`",
-      }),
+      cel(
+        {
+          rule: "[has(self.workload), has(self.scale), has(self.restart), has(self.blueGreen), has(self.canary), has(self.configMap), has(self.featureFlag), has(self.check)].filter(x, x).size() == 1",
+          message:
+            "must have exactly one of `workload`, `scale`, `restart`, `blueGreen`, `canary`, `configMap`, `featureFlag`, `check`",
+        },
+        {
+          rule: "!has(self.canary) || duration(self.canary.drain) < duration(self.timeout)",
+          message: "`drain` must be shorter than the step's `timeout`",
+        },
+      ),
     ),
   );
 export type RequestStep = z.output<typeof RequestStep>;

@@ -32,6 +32,8 @@ export interface EventRecorderOptions {
   readonly onError?: (error: unknown, record: EventRecord) => void;
   /** Distinct events that may wait; 1,000 by default. */
   readonly maxPending?: number;
+  /** An event waits so long for what is more urgent than telling of it; 0 by default. */
+  readonly holdMs?: number;
   /** Repeats of one event are written at most this often; 10 s by default. */
   readonly seriesIntervalMs?: number;
 }
@@ -67,6 +69,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const { clock } = options;
   const seriesIntervalMs = options.seriesIntervalMs ?? 10_000;
   const maxPending = options.maxPending ?? 1_000;
+  const holdMs = options.holdMs ?? 0;
   const series = new Map<string, Series>();
   const stopping = new AbortController();
   let writing: Promise<void> | undefined;
@@ -88,7 +91,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         written: 0,
         lastAt: clock.now(),
         name: undefined,
-        notBefore: 0,
+        notBefore: clock.monotonic() + holdMs,
       };
       series.delete(key);
       series.set(key, fresh);

@@ -31,6 +31,7 @@ export interface HorizontalPodAutoscaler extends KubeObject {
     readonly maxReplicas: number;
     readonly [field: string]: unknown;
   };
+  readonly status?: { readonly desiredReplicas?: number; readonly [field: string]: unknown };
 }
 
 const PLURALS: Readonly<Record<ScalableKind, string>> = {

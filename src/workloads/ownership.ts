@@ -4,11 +4,20 @@ import { listIfServed } from "../kube/list-if-served.ts";
 import { defineResource, type KubeObject } from "../kube/objects.ts";
 
 interface Rollout extends KubeObject {
-  readonly spec: { readonly workloadRef?: { readonly kind?: string; readonly name?: string } };
+  readonly spec: {
+    readonly workloadRef?: { readonly kind?: string; readonly name?: string };
+    readonly strategy?: {
+      readonly blueGreen?: { readonly activeService?: string; readonly previewService?: string };
+      readonly canary?: { readonly stableService?: string; readonly canaryService?: string };
+    };
+  };
 }
 
 interface Canary extends KubeObject {
-  readonly spec: { readonly targetRef?: { readonly kind?: string; readonly name?: string } };
+  readonly spec: {
+    readonly targetRef?: { readonly kind?: string; readonly name?: string };
+    readonly service?: { readonly name?: string };
+  };
 }
 
 const ROLLOUTS = defineResource<Rollout>({
@@ -29,7 +38,10 @@ export type Ownership =
   | { readonly kind: "Ours"; readonly warnings: readonly string[] }
   | { readonly kind: "Foreign"; readonly message: string };
 
-/** Whether another tool owns the workload's spec, so that a live change would be undone or break it. */
+/** Key by which Argo Rollouts moves the selector of a Service. */
+const ROLLOUTS_HASH = "rollouts-pod-template-hash";
+
+/** Whether another tool owns the spec of a workload or Service, so that a live change would be undone or break it. */
 export async function ownershipOf(
   { kind, object }: { readonly kind: string; readonly object: KubeObject },
   executor: KubeClient,
@@ -39,7 +51,7 @@ export async function ownershipOf(
   if (gitOps !== undefined) {
     return foreign(`managed by ${gitOps.tool} ${gitOps.owner}: ${gitOps.remedy}`);
   }
-  const byOwner = ownerReferenceRefusal(object);
+  const byOwner = ownerReferenceRefusal(object) ?? serviceRefusal(kind, object);
   if (byOwner !== undefined) return foreign(byOwner);
   const { namespace = "", name } = object.metadata;
   const [rollouts, canaries] = await Promise.all([
@@ -52,6 +64,8 @@ export async function ownershipOf(
       `managed by Argo Rollouts Rollout ${namespace}/${rollout.metadata.name} (workloadRef): undo it with "kubectl argo rollouts undo ${rollout.metadata.name}"`,
     );
   }
+  const routing = kind === "Service" ? toolOfService(rollouts.items, canaries.items, name) : undefined;
+  if (routing !== undefined) return foreign(routing);
   const canary = canaries.items.find(({ spec }) => names(spec.targetRef, kind, name));
   if (canary !== undefined) {
     return foreign(
@@ -62,6 +76,43 @@ export async function ownershipOf(
     kind: "Ours",
     warnings: [...rollouts.warnings, ...canaries.warnings, ...controllerWarnings(object)],
   };
+}
+
+/** Tools that leave their mark on the Service itself. */
+function serviceRefusal(kind: string, { metadata, ...object }: KubeObject): string | undefined {
+  if (kind !== "Service") return undefined;
+  const { selector = {} } = (object as { readonly spec?: { readonly selector?: object } }).spec ?? {};
+  if (ROLLOUTS_HASH in selector) {
+    return `switched by Argo Rollouts (selector key ${ROLLOUTS_HASH}), which would write over a live change: act on its Rollout`;
+  }
+  const marks = [
+    ...(metadata.ownerReferences ?? []).map(({ apiVersion }) => apiVersion),
+    ...Object.keys(metadata.labels ?? {}),
+  ];
+  return marks.some((mark) => /^(serving|networking\.internal)\.knative\.dev\//.test(mark))
+    ? "made by Knative, which would write over a live change: set spec.traffic of the Knative Service instead"
+    : undefined;
+}
+
+/** A Rollout or Canary that names the Service, or makes it. */
+function toolOfService(
+  rollouts: readonly Rollout[],
+  canaries: readonly Canary[],
+  service: string,
+): string | undefined {
+  const rollout = rollouts.find(({ spec: { strategy: { blueGreen = {}, canary = {} } = {} } }) =>
+    [...Object.values(blueGreen), ...Object.values(canary)].includes(service),
+  );
+  if (rollout !== undefined) {
+    return `switched by Argo Rollouts Rollout ${rollout.metadata.name}: undo it with "kubectl argo rollouts undo ${rollout.metadata.name}"`;
+  }
+  const canary = canaries.find(({ spec }) => {
+    const name = spec.service?.name ?? spec.targetRef?.name;
+    return name !== undefined && [name, `${name}-primary`, `${name}-canary`].includes(service);
+  });
+  return canary === undefined
+    ? undefined
+    : `switched by Flagger Canary ${canary.metadata.name}: Flagger decides which version gets the traffic`;
 }
 
 function foreign(message: string): Ownership {

@@ -1,3 +1,4 @@
+import type { WorkloadKind } from "../crds/common.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { LabelSelector, ReplicaSet } from "../kube/well-known.ts";
 import type { ControllerRevision } from "../kube/workload-types.ts";
@@ -50,16 +51,35 @@ export async function readRevisions(
   signal: AbortSignal,
 ): Promise<Workload | undefined> {
   const { kind, namespace } = key;
-  const [live, ...found] = await Promise.all([
+  const [live, found] = await Promise.all([
     readLiveWorkload(executor, key, signal),
-    ...revisionNames.map((name) => executor.tryGet(REVISION_TYPES[kind], { namespace, name }, { signal })),
+    getRevisions(executor, kind, namespace, revisionNames, signal),
   ]);
-  return live === undefined
-    ? undefined
-    : withHistory(
-        live,
-        found.filter((each) => each !== undefined),
-      );
+  return live === undefined ? undefined : withHistory(live, found);
+}
+
+async function getRevisions(
+  executor: KubeClient,
+  kind: WorkloadKind,
+  namespace: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly (ReplicaSet | ControllerRevision)[]> {
+  const found = await Promise.all(
+    names.map((name) => executor.tryGet(REVISION_TYPES[kind], { namespace, name }, { signal })),
+  );
+  return found.filter((each) => each !== undefined);
+}
+
+/** The workload as it was read before, with the revisions of these names as they are now. Throws KubeError. */
+export async function withRevisionsOfNow(
+  executor: KubeClient,
+  live: LiveWorkload,
+  revisionNames: readonly string[],
+  signal: AbortSignal,
+): Promise<Workload> {
+  const { namespace = "" } = live.object.metadata;
+  return withHistory(live, await getRevisions(executor, live.kind, namespace, revisionNames, signal));
 }
 
 /** The workload as it is now, without its history; undefined when it does not exist. Throws KubeError. */

@@ -1,22 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { createActions } from "../../src/actions/registry.ts";
-import { createChecks } from "../../src/checks/registry.ts";
-import { SoakRuns } from "../../src/checks/soak-runs.ts";
-import type { RequestPorts } from "../../src/controllers/request/ports.ts";
-import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
-import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { systemClock } from "../../src/kube/clock.ts";
 import { configMapType, leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { createMap, getMap, membersOfMap } from "../support/config-maps.ts";
-import { Crash, faultyClient } from "../support/faulty-client.ts";
+import { Crash } from "../support/faulty-client.ts";
+import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
 import { container, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
 
-const SYSTEM = "rollback-system";
-const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]);
 const AT_ONCE = 6;
 
 /** An immutable map that is deleted and created anew, a mutable one, one key of another; fresh pods for `web`. */
@@ -39,60 +29,6 @@ describe("the operator dies after each write of a request about ConfigMaps", () 
   afterAll(async () => {
     await world?.stop();
   }, 60_000);
-
-  function portsOf(client: KubeClient): RequestPorts {
-    const soaks = new SoakRuns(
-      createChecks({
-        sample: () => Promise.reject(new Error("no signal here")),
-        lookbackMs: () => 0,
-      }),
-    );
-    return {
-      client,
-      cached: () => undefined,
-      policiesOn: () => [],
-      workload: () => undefined,
-      cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),
-      mayRunUnasked: () => false,
-      clock: systemClock(),
-      actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
-      locks: new TargetLocks(client, SYSTEM),
-      verifications: soaks,
-      killSwitch: () => ({ kind: "Off" }),
-      defaultExecutor: "rollback-executor",
-      record: () => undefined,
-      observer: { acted: () => undefined, finished: () => undefined },
-    };
-  }
-
-  async function drive(client: KubeClient, key: string): Promise<void> {
-    const ports = portsOf(client);
-    for (;;) {
-      const result = await reconcileRequest(ports, key, signal);
-      if (!("afterMs" in result)) return;
-      await sleep(Math.min(result.afterMs, 50));
-    }
-  }
-
-  /** A client whose process dies when its write of this ordinal has been stored; what it wrote. */
-  function mortal(deathAt: number) {
-    let writes = 0;
-    let isDead = false;
-    const { client } = faultyClient(world.client, {
-      before() {
-        if (isDead) throw new Crash("dead already");
-      },
-      after(_, verb, args) {
-        const options = args.at(-1) as { readonly dryRun?: boolean } | undefined;
-        if (!WRITES.has(verb) || options?.dryRun === true) return;
-        writes += 1;
-        if (writes < deathAt) return;
-        isDead = true;
-        throw new Crash(`after write ${writes}: ${verb}`);
-      },
-    });
-    return { client, writes: () => writes };
-  }
 
   async function open(namespace: string): Promise<Shop> {
     const shop = await openShop(world, namespace, { actions: ["config-map", "feature-flag"] });
@@ -164,8 +100,8 @@ describe("the operator dies after each write of a request about ConfigMaps", () 
 
   it("same end, nothing done twice", async () => {
     const undisturbed = await open("maps-0");
-    const counted = mortal(Infinity);
-    await drive(counted.client, "maps-0/undo");
+    const counted = mortal(world.client, Infinity);
+    await driveRequest(counted.client, "maps-0/undo");
     expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
     expect(counted.writes()).toBeGreaterThan(25);
 
@@ -175,11 +111,13 @@ describe("the operator dies after each write of a request about ConfigMaps", () 
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
         const shop = await open(`maps-${at}`);
         const key = `${shop.namespace}/undo`;
-        const death = await drive(mortal(at).client, key).catch((error: unknown) => error);
+        const death = await driveRequest(mortal(world.client, at).client, key).catch(
+          (error: unknown) => error,
+        );
         if (death !== undefined && !(death instanceof Crash)) throw death;
         if (death !== undefined) deaths += 1;
 
-        await drive(world.client, key);
+        await driveRequest(world.client, key);
 
         expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
           at: String(death),

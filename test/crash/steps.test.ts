@@ -1,22 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { createActions } from "../../src/actions/registry.ts";
-import { createChecks } from "../../src/checks/registry.ts";
-import { SoakRuns } from "../../src/checks/soak-runs.ts";
-import type { RequestPorts } from "../../src/controllers/request/ports.ts";
-import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
-import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
-import type { KubeClient } from "../../src/kube/client.ts";
-import { systemClock } from "../../src/kube/clock.ts";
 import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
 import { leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
-import { Crash, faultyClient } from "../support/faulty-client.ts";
+import { Crash } from "../support/faulty-client.ts";
+import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
 import { imageOf, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
 
-const SYSTEM = "rollback-system";
-const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]);
 /** Shops that are open at the same time: the API server has more to do than the runs. */
 const AT_ONCE = 6;
 
@@ -42,62 +32,6 @@ describe("the operator dies after each write of a request of several steps", () 
   afterAll(async () => {
     await world?.stop();
   }, 60_000);
-
-  /** All that one process has; nothing of it survives. */
-  function portsOf(client: KubeClient): RequestPorts {
-    const soaks = new SoakRuns(
-      createChecks({
-        sample: () => Promise.reject(new Error("no signal here")),
-        lookbackMs: () => 0,
-      }),
-    );
-    return {
-      client,
-      cached: () => undefined,
-      policiesOn: () => [],
-      workload: () => undefined,
-      cluster: () => ({ automaticRollbacks: [], maxPerTenMinutes: 100 }),
-      mayRunUnasked: () => false,
-      clock: systemClock(),
-      actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
-      locks: new TargetLocks(client, SYSTEM),
-      verifications: soaks,
-      killSwitch: () => ({ kind: "Off" }),
-      defaultExecutor: "rollback-executor",
-      record: () => undefined,
-      observer: { acted: () => undefined, finished: () => undefined },
-    };
-  }
-
-  /** Passes as the work queue makes them, only sooner. */
-  async function drive(client: KubeClient, key: string): Promise<void> {
-    const ports = portsOf(client);
-    for (;;) {
-      const result = await reconcileRequest(ports, key, signal);
-      if (!("afterMs" in result)) return;
-      await sleep(Math.min(result.afterMs, 50));
-    }
-  }
-
-  /** A client whose process dies when its write of this ordinal has been stored; how many it made. */
-  function mortal(deathAt: number) {
-    let writes = 0;
-    let isDead = false;
-    const { client } = faultyClient(world.client, {
-      before() {
-        if (isDead) throw new Crash("dead already");
-      },
-      after(_, verb, args) {
-        const options = args.at(-1) as { readonly dryRun?: boolean } | undefined;
-        if (!WRITES.has(verb) || options?.dryRun === true) return;
-        writes += 1;
-        if (writes < deathAt) return;
-        isDead = true;
-        throw new Crash(`after write ${writes}: ${verb}`);
-      },
-    });
-    return { client, writes: () => writes };
-  }
 
   async function open(namespace: string): Promise<Shop> {
     const shop = await openShop(world, namespace, { actions: ["workload", "scale", "restart"] });
@@ -160,8 +94,8 @@ describe("the operator dies after each write of a request of several steps", () 
 
   it("same end, nothing done twice", async () => {
     const undisturbed = await open("steps-0");
-    const counted = mortal(Infinity);
-    await drive(counted.client, "steps-0/undo");
+    const counted = mortal(world.client, Infinity);
+    await driveRequest(counted.client, "steps-0/undo");
     expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
     // Locks, ledgers, journal and acts of three steps.
     expect(counted.writes()).toBeGreaterThan(20);
@@ -172,11 +106,13 @@ describe("the operator dies after each write of a request of several steps", () 
       for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
         const shop = await open(`steps-${at}`);
         const key = `${shop.namespace}/undo`;
-        const death = await drive(mortal(at).client, key).catch((error: unknown) => error);
+        const death = await driveRequest(mortal(world.client, at).client, key).catch(
+          (error: unknown) => error,
+        );
         if (death !== undefined && !(death instanceof Crash)) throw death;
         if (death !== undefined) deaths += 1;
 
-        await drive(world.client, key);
+        await driveRequest(world.client, key);
 
         expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
           at: String(death),

@@ -89,6 +89,36 @@ describe("the kinds in the API server", () => {
         { steps: [{ name: "app", scale: { kind: "DaemonSet", name: "web", replicas: 1 } }] },
         'scale.kind: Unsupported value: "DaemonSet"',
       ],
+      [
+        "a canary in no route",
+        { steps: [{ name: "app", canary: { canary: { host: "a" }, stable: { host: "b" } } }] },
+        "must have exactly one of `virtualService`, `httpRoute`, `grpcRoute`",
+      ],
+      [
+        "a subset in a route that knows none",
+        {
+          steps: [
+            {
+              name: "app",
+              canary: { httpRoute: "web", canary: { host: "a", subset: "c" }, stable: { host: "b" } },
+            },
+          ],
+        },
+        "a `subset` is Istio's",
+      ],
+      [
+        "a canary whose requests get more time than the step",
+        {
+          steps: [
+            {
+              name: "app",
+              timeout: "1m",
+              canary: { httpRoute: "web", canary: { host: "a" }, stable: { host: "b" }, drain: "1m" },
+            },
+          ],
+        },
+        "`drain` must be shorter than the step's `timeout`",
+      ],
       ["no step at all", { steps: [] }, "spec.steps in body should have at least 1 items"],
       [
         "a check of two kinds",
@@ -260,6 +290,7 @@ describe("the kinds in the API server", () => {
         expect(created.spec).toEqual({
           reason: "",
           approval: "Auto",
+          onFailure: "Stop",
           expiresAfter: "30m",
           deadline: "30m",
           dryRun: false,

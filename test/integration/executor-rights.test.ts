@@ -5,10 +5,12 @@ import { parse } from "yaml";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { serviceAccountType } from "../../src/kube/well-known.ts";
+import { MACHINE } from "../support/blue-green.ts";
 import { SCENARIOS } from "../support/executor-scenarios.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
 import { addressOfThisMachine, startPodServer, type PodServer } from "../support/pod-server.ts";
-import { addNodes } from "../support/sets.ts";
+import { startMachine } from "../support/machine.ts";
+import { installRouteCrds } from "../support/route-crds.ts";
 import { imageOf, openShop, readyOf, roleBindingType, roleType, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
@@ -42,18 +44,20 @@ if (address === undefined) {
 describe("the Role of one action", () => {
   let world: World;
   let pods: PodServer | undefined;
+  let machine: Awaited<ReturnType<typeof startMachine>> | undefined;
 
   beforeAll(async () => {
     world = await startWorld(address === undefined ? {} : { podIP: address });
     pods = address === undefined ? undefined : await startPodServer(address);
     pods?.answer("/health", (_, response) => response.end("OK\n"));
-    await installOwnerCrds(world.kubectl);
-    await addNodes(world, ["node-1"]);
+    await Promise.all([installOwnerCrds(world.kubectl), installRouteCrds(world.kubectl)]);
+    machine = await startMachine(world.client, MACHINE);
     await world.operator();
   }, START_MS);
 
   afterAll(async () => {
     await pods?.stop();
+    await machine?.stop();
     await world?.stop();
   }, START_MS);
 

@@ -3,7 +3,7 @@ import type { TargetFacts } from "./crash-world.ts";
 
 type RequestStatus = NonNullable<RollbackRequest["status"]>;
 
-const FINAL = ["Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"];
+const FINAL = ["Succeeded", "Failed", "Compensated", "Superseded", "Denied", "Expired", "Aborted"];
 
 /** Whether a request has ended and given back what it held. */
 export function isAtRest({ metadata, status }: RollbackRequest): boolean {

@@ -2,6 +2,8 @@ import { expect } from "@jest/globals";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import { configMapType, serviceAccountType } from "../../src/kube/well-known.ts";
+import { openBlueGreen, openHpa, serviceOf, toBlue } from "./blue-green.ts";
+import { addRoute, addServiceOf, openStable, STABLE } from "./canaries.ts";
 import { createMap, getMap } from "./config-maps.ts";
 import { addService } from "./served-shop.ts";
 import { imageOfSet, setsOf } from "./sets.ts";
@@ -152,6 +154,110 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       for (const { spec } of await Promise.all([shop.live(), ...sets])) {
         expect(spec.template.metadata?.annotations).toHaveProperty(["kubectl.kubernetes.io/restartedAt"]);
       }
+    },
+  },
+  "blue-green": {
+    asksPods: true,
+    async prepare({ world, shop }) {
+      const { client } = world;
+      await openBlueGreen(shop, client, "web", { idle: 1 });
+      await openHpa(client, shop.namespace, "web-blue", { minReplicas: 1, maxReplicas: 5 });
+      await setsOf(world, shop, "StatefulSet").open("web-red");
+    },
+    spec: {
+      steps: [
+        {
+          name: "traffic",
+          blueGreen: toBlue("web", {
+            colors: [...toBlue().colors, { color: "red", kind: "StatefulSet", name: "web-red" }],
+          }),
+        },
+      ],
+      verification: { checks: [] },
+    },
+    async prove({ world, shop }, ended) {
+      expect(ended.status).toMatchObject({ phase: "Succeeded", progress: "1/1" });
+      const { selector } = (await serviceOf(world.client, shop.namespace)).spec;
+      expect(selector).toEqual({ site: "web", version: "blue" });
+    },
+  },
+  canary: {
+    async prepare({ world, shop }) {
+      const place = { world, shop };
+      await openStable(place);
+      await Promise.all(["web", "edge", "rpc"].map((name) => addServiceOf(place, `${name}-canary`)));
+      await shop.open("web-canary");
+      await setsOf(world, shop, "StatefulSet").open("edge-canary");
+      const scaledObject = {
+        apiVersion: "keda.sh/v1alpha1",
+        kind: "ScaledObject",
+        metadata: { name: "web-canary", namespace: shop.namespace },
+        spec: { scaleTargetRef: { name: "web-canary" } },
+      };
+      const destinationRule = {
+        apiVersion: "networking.istio.io/v1",
+        kind: "DestinationRule",
+        metadata: { name: STABLE, namespace: shop.namespace },
+        spec: { host: STABLE, subsets: [{ name: "all" }] },
+      };
+      await world.kubectl(["apply", "-f", "-"], JSON.stringify(scaledObject));
+      await world.kubectl(["apply", "-f", "-"], JSON.stringify(destinationRule));
+      await addRoute(place, "VirtualService", "web", {
+        hosts: ["web"],
+        http: [
+          {
+            route: [
+              { destination: { host: "web-canary" }, weight: 10 },
+              { destination: { host: STABLE, subset: "all" }, weight: 90 },
+            ],
+          },
+        ],
+      });
+      for (const [kind, name] of [
+        ["HTTPRoute", "edge"],
+        ["GRPCRoute", "rpc"],
+      ] as const) {
+        const backendRefs = [`${name}-canary`, STABLE].map((service) => ({ name: service, port: 80 }));
+        await addRoute(place, kind, name, { rules: [{ backendRefs }] });
+      }
+    },
+    spec: {
+      steps: [
+        {
+          name: "web",
+          canary: {
+            virtualService: "web",
+            canary: { host: "web-canary" },
+            stable: { host: STABLE, subset: "all" },
+            drain: "0s",
+            scaleDown: { kind: "Deployment", name: "web-canary" },
+          },
+        },
+        {
+          name: "edge",
+          canary: {
+            httpRoute: "edge",
+            canary: { host: "edge-canary" },
+            stable: { host: STABLE },
+            drain: "0s",
+            scaleDown: { kind: "StatefulSet", name: "edge-canary" },
+          },
+        },
+        {
+          name: "rpc",
+          canary: {
+            grpcRoute: "rpc",
+            canary: { host: "rpc-canary" },
+            stable: { host: STABLE },
+            drain: "0s",
+          },
+        },
+      ],
+    },
+    async prove({ world, shop }, ended) {
+      expect(ended.status).toMatchObject({ phase: "Succeeded", progress: "3/3" });
+      expect((await shop.live("web-canary")).spec.replicas).toBe(0);
+      expect(await setsOf(world, shop, "StatefulSet").pods("edge-canary")).toEqual([]);
     },
   },
   "config-map": {

@@ -179,6 +179,7 @@ const EXPECTED: Readonly<Record<string, KStatus>> = {
   Verifying: "InProgress",
   Succeeded: "Current",
   Failed: "Failed",
+  Compensated: "Failed",
   Superseded: "Failed",
   Denied: "Failed",
   Expired: "Failed",

@@ -40,7 +40,7 @@ export const roleType = defineResource<Role>({
 
 export const OPERATOR_USER = "system:serviceaccount:rollback-system:rollback-operator";
 
-const FINAL = ["Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"];
+const FINAL = ["Succeeded", "Failed", "Compensated", "Superseded", "Denied", "Expired", "Aborted"];
 
 /** Seconds instead of a minute. */
 const SHORT_VERIFICATION = { settle: "0s", soak: "2s", interval: "1s" };

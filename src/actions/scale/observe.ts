@@ -1,14 +1,11 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { podType, replicaSetType, type Pod } from "../../kube/well-known.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
-import { selectorText } from "../../workloads/read-workload.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import type { ApplyContext, Progress } from "../action.ts";
 import { superseded } from "../results.ts";
-import { autoscalersOf, isMovedByHpa } from "./autoscalers.ts";
+import { autoscalersOf, isMovedByHpa } from "../autoscalers.ts";
 import type { ScalePlan } from "./plan.ts";
-import { parseObject, readTarget, type ScaleTarget } from "./target.ts";
+import { ownedPods, parseObject, readTarget } from "../scale-target.ts";
 
 /** Watch events wake the step for Deployments; this bounds a lost one, and is all there is for StatefulSets. */
 const POLL_MS = 1_000;
@@ -40,7 +37,7 @@ export async function observeScale(
   if (replicas > 0 && all === replicas && ready === replicas) {
     return { kind: "Done", message: `${ready}/${replicas} ready`, after };
   }
-  const pods = await podsOf(target, executor, signal);
+  const pods = await ownedPods(target, executor, signal);
   if (replicas === 0) {
     const left = Math.max(all, pods.length);
     return left === 0
@@ -64,26 +61,6 @@ async function wasTakenOver(
 ): Promise<boolean> {
   if (from.replicas > 0 || to.replicas === 0 || replicas === 0) return false;
   return isMovedByHpa(await autoscalersOf(parseObject(object), executor, namespace, signal));
-}
-
-/** Pods that the workload owns, terminating ones too: its selector alone also finds strangers. */
-async function podsOf(
-  { kind, workload, scale }: ScaleTarget,
-  executor: KubeClient,
-  signal: AbortSignal,
-): Promise<readonly Pod[]> {
-  const { namespace = "", uid } = workload.metadata;
-  const labelSelector = scale.status?.selector ?? selectorText(workload.spec.selector);
-  const [pods, sets] = await Promise.all([
-    executor.list(podType, { namespace, labelSelector, signal }),
-    kind === "Deployment" ? executor.list(replicaSetType, { namespace, labelSelector, signal }) : undefined,
-  ]);
-  const isOwnedBy = (owners: ReadonlySet<string>) => (object: Pick<Pod, "metadata">) =>
-    object.metadata.ownerReferences?.some((owner) => owner.controller === true && owners.has(owner.uid)) ??
-    false;
-  const owners =
-    sets === undefined ? [uid] : sets.items.filter(isOwnedBy(new Set([uid]))).map((set) => set.metadata.uid);
-  return pods.items.filter(isOwnedBy(new Set(owners)));
 }
 
 function inProgress(message: string, after: { readonly replicas: number }): Progress {

@@ -5,9 +5,9 @@ import { ownershipOf } from "../../workloads/ownership.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { boundedWarnings } from "../warnings.ts";
-import { autoscalersOf, isMovedByHpa, judgeAutoscalers } from "./autoscalers.ts";
-import { sendScale } from "./patch.ts";
-import { readTarget, type ScaleTarget } from "./target.ts";
+import { autoscalersOf, isMovedByHpa, judgeAutoscalers } from "../autoscalers.ts";
+import { sendScale } from "../scale-patch.ts";
+import { readTarget, type ScaleTarget } from "../scale-target.ts";
 
 export interface ScaleSpec {
   readonly kind: ScalableKind;

@@ -68,16 +68,31 @@ describe("planning", () => {
     expect(shop.patches).toEqual([]);
   });
 
-  it("asks again when the object is numbered while it is looked at, instead of refusing", async () => {
-    const shop = world();
-    shop.meanwhile = () => {
+  describe("when the object is numbered while it is looked at", () => {
+    const numberedBy = (shop: MemoryWorkloads, revision: number) => {
       const { deployment } = shop;
       if (deployment === undefined) return;
-      const annotations = { "deployment.kubernetes.io/revision": "7" };
+      const annotations = { "deployment.kubernetes.io/revision": `${revision}` };
       shop.deployment = { ...deployment, metadata: { ...deployment.metadata, annotations } };
     };
 
-    expect(await plan(shop)).toMatchObject({ kind: "Pending" });
+    it("looks once more, instead of refusing", async () => {
+      const shop = world();
+      shop.meanwhile = () => {
+        shop.meanwhile = () => undefined;
+        numberedBy(shop, 7);
+      };
+
+      expect(await plan(shop)).toMatchObject({ kind: "Planned" });
+    });
+
+    it("asks again later when it goes on", async () => {
+      const shop = world();
+      let revision = 7;
+      shop.meanwhile = () => numberedBy(shop, (revision += 1));
+
+      expect(await plan(shop)).toMatchObject({ kind: "Pending" });
+    });
   });
 
   it("refuses what the server refuses", async () => {

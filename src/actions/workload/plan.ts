@@ -18,7 +18,15 @@ import { ownershipOf } from "../../workloads/ownership.ts";
 import type { Reference } from "../../workloads/references.ts";
 import { plannedTo } from "./destination.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
-import { nothingToDo, resolveEnds, type Ends, type Unresolved, type WorkloadSpec } from "./resolve.ts";
+import {
+  isConfirmed,
+  nothingToDo,
+  resolveEnds,
+  type Ends,
+  type ResolvedEnds,
+  type Unresolved,
+  type WorkloadSpec,
+} from "./resolve.ts";
 import { templateDigest } from "./template-digest.ts";
 import { imageWarnings, strategyWarnings } from "./warnings.ts";
 
@@ -54,11 +62,12 @@ export async function planWorkload(
   spec: WorkloadSpec,
   context: PlanContext,
 ): Promise<PlanResult<WorkloadPlan>> {
-  const resolved = await resolveEnds(spec, context);
-  if (resolved.kind !== "Resolved") return resolved;
   const object = workloadTitle(spec);
-  const preflight = await preflightOf(resolved, context, object);
-  if (preflight.kind !== "Passed") return preflight;
+  const quick = await preflighted(spec, context, object, true);
+  // Whatever does not fit, and every refusal, is asked again consistently.
+  const seen = quick.kind === "Passed" ? quick : await preflighted(spec, context, object, false);
+  if (seen.kind !== "Passed") return seen;
+  const { ends: resolved, preflight } = seen;
   const { workload, to } = resolved;
   const { template } = workload.object.spec;
   // A stored template that lacks what the server fills in today differs in form only.
@@ -75,6 +84,39 @@ export async function planWorkload(
       ...imageWarnings(template, to.template),
       ...strategyWarnings(workload),
     ]),
+  };
+}
+
+type Preflighted =
+  | {
+      readonly kind: "Passed";
+      readonly ends: Extract<ResolvedEnds, { kind: "Resolved" }>;
+      readonly preflight: Extract<Preflight, { kind: "Passed" }>;
+    }
+  | Unresolved;
+
+/** Both ends, and what the server would say; with `mayBeBehind` confirmed beside it. */
+async function preflighted(
+  spec: WorkloadSpec,
+  context: PlanContext,
+  object: string,
+  mayBeBehind: boolean,
+): Promise<Preflighted> {
+  const ends = await resolveEnds(spec, context, mayBeBehind);
+  if (ends.kind !== "Resolved") return ends;
+  const [preflight, confirmed] = await Promise.all([
+    preflightOf(ends, context, object),
+    !mayBeBehind || isConfirmed(ends, context),
+  ]);
+  if (!confirmed) return changedMeanwhile(object);
+  return preflight.kind === "Passed" ? { kind: "Passed", ends, preflight } : preflight;
+}
+
+function changedMeanwhile(object: string): Unresolved {
+  return {
+    kind: "Pending",
+    message: `${object} was changed while it was looked at`,
+    pollAfterMs: CHANGED_POLL_MS,
   };
 }
 
@@ -105,13 +147,7 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
       `${object}: ${title} needs ${names.join(", ")}, gone from ${whereOf(dependencies.missing, namespace)}: restore it, or name another revision`,
     );
   }
-  if (rehearsal.kind === "Changed") {
-    return {
-      kind: "Pending",
-      message: `${object} was changed while it was looked at`,
-      pollAfterMs: CHANGED_POLL_MS,
-    };
-  }
+  if (rehearsal.kind === "Changed") return changedMeanwhile(object);
   if (rehearsal.kind === "Refused") {
     return refused("DryRunRefused", `${object}: the API server would refuse the change: ${rehearsal.words}`);
   }

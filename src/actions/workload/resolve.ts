@@ -1,7 +1,7 @@
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { WorkloadTo } from "../../crds/steps.ts";
 import { podLabelOf } from "../../workloads/pods.ts";
-import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
+import { readWorkload, withRevisionsOfNow, type Workload } from "../../workloads/read-workload.ts";
 import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
 import { isObserved, rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
@@ -10,7 +10,6 @@ import type { PlanContext, PlanResult } from "../action.ts";
 import { superseded } from "../results.ts";
 import { chooseRevision } from "./choose.ts";
 import { choosePin, destinationOf, type Destination } from "./destination.ts";
-import { patchStillApplies } from "./patch.ts";
 
 export interface WorkloadSpec {
   readonly kind: WorkloadKind;
@@ -35,40 +34,15 @@ export type Unresolved = Exclude<PlanResult<never>, { kind: "Planned" }>;
 const CONTROLLER_LAG_POLL_MS = 250;
 
 /**
- * Resolves a step to two ends. Asks the API server's watch cache first, since a consistent LIST waits up to 100 ms
- * for it, and confirms both ends by GETs. The cache is in order, so once it shows the live revision it lacks none
- * before it; whatever does not fit, and every refusal, is asked again consistently.
+ * Resolves a step to two ends. With `mayBeBehind` the history is that of the API server's watch cache, since a
+ * consistent LIST waits up to 100 ms for it: see `isConfirmed`.
  */
-export async function resolveEnds(spec: WorkloadSpec, context: PlanContext): Promise<ResolvedEnds> {
-  const key = { kind: spec.kind, namespace: context.namespace, name: spec.name };
-  const quick = await resolveFrom(spec, context, key, true);
-  if (quick.kind === "Resolved" && (await isConfirmed(quick, context, key))) return quick;
-  return resolveFrom(spec, context, key, false);
-}
-
-/** Whether what was read from the cache is still so: the live template and both revisions. */
-async function isConfirmed(ends: Ends, context: PlanContext, key: WorkloadKey): Promise<boolean> {
-  const revisions = [ends.live, ...(ends.to.revision === undefined ? [] : [ends.to.revision])];
-  const names = revisions.map(({ name }) => name);
-  const now = await readRevisions(context.executor, key, names, context.signal);
-  if (now === undefined || !patchStillApplies(ends.workload.object, now.object)) return false;
-  return revisions.every((wanted) =>
-    now.revisions.some(
-      ({ uid, revision, changeCause, template }) =>
-        uid === wanted.uid &&
-        revision === wanted.revision &&
-        changeCause === wanted.changeCause &&
-        sameTemplate(template, wanted.template),
-    ),
-  );
-}
-
-async function resolveFrom(
+export async function resolveEnds(
   spec: WorkloadSpec,
   context: PlanContext,
-  key: WorkloadKey,
   mayBeBehind: boolean,
 ): Promise<ResolvedEnds> {
+  const key = { kind: spec.kind, namespace: context.namespace, name: spec.name };
   const object = workloadTitle(key);
   const workload = await readWorkload(context.executor, key, context.signal, mayBeBehind);
   if (workload === undefined) {
@@ -84,6 +58,25 @@ async function resolveFrom(
   if (choice.kind === "NothingToDo") return nothingToDo(workload, live, `${object}: ${choice.message}`);
   if (choice.kind === "Refused") return refused(choice.reason, `${object}: ${choice.message}`);
   return { kind: "Resolved", workload, live, to: choice.destination, warnings: choice.warnings };
+}
+
+/**
+ * Whether both revisions are still as the cache had them. The cache is in order, so once it shows the live revision it
+ * lacks none before it. That the workload itself is still so, a patch tests. Throws KubeError.
+ */
+export async function isConfirmed(ends: Ends, context: PlanContext): Promise<boolean> {
+  const revisions = [ends.live, ...(ends.to.revision === undefined ? [] : [ends.to.revision])];
+  const names = revisions.map(({ name }) => name);
+  const now = await withRevisionsOfNow(context.executor, ends.workload, names, context.signal);
+  return revisions.every((wanted) =>
+    now.revisions.some(
+      ({ uid, revision, changeCause, template }) =>
+        uid === wanted.uid &&
+        revision === wanted.revision &&
+        changeCause === wanted.changeCause &&
+        sameTemplate(template, wanted.template),
+    ),
+  );
 }
 
 function choose({ to }: WorkloadSpec, workload: Workload, live: Revision, context: PlanContext) {

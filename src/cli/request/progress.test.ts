@@ -5,7 +5,7 @@ import { conditionOf, PLAN, requestOf, revisionOf, TIMELINE } from "../testing/r
 import { createProgressPrinter, progressOf } from "./progress.ts";
 import { statusText } from "./status-text.ts";
 import { coloursOf } from "../output/colours.ts";
-import { endsOf, planTexts, versionOf, versionsOf } from "./wording.ts";
+import { endsOf, laterTexts, planTexts, versionOf, versionsOf } from "./wording.ts";
 
 const NOW = Date.parse("2026-06-01T10:03:00Z");
 const { accepted, applied, completed } = TIMELINE;
@@ -75,6 +75,24 @@ describe("progress", () => {
       "done        rolled back and verified in 129s   (history: kubectl-rollback history)",
       "",
     ]);
+  });
+
+  it("counts what is undone apart, and does not call it planned", () => {
+    const [planned] = PLAN.steps;
+    if (planned === undefined) throw new TypeError("no plan");
+    const undo = { ...planned, name: "undo-app", from: planned.to, to: planned.from };
+    const timeline = { accepted, applied };
+    const failed = { name: "app", state: "Failed", message: "no pods" } as const;
+    const undone = { name: "undo-app", undoes: "app", state: "Succeeded", message: "4/4 available" } as const;
+    const undoing = { plan: { ...PLAN, steps: [planned, undo] }, timeline, steps: [failed, undone] };
+
+    const { out } = printed(
+      running("Applying", "announced", { plan: PLAN, timeline }),
+      running("Applying", "announced", undoing),
+    );
+
+    expect(out.match(/Deployment\/web/g)).toHaveLength(1);
+    expect(out).toMatch(/^undo 1\/1 +app: 4\/4 available$/m);
   });
 
   it("prints a refusal as it stands, on standard error", () => {
@@ -175,11 +193,19 @@ describe("versions", () => {
 
   it("are shown with replicas and restarts, each step by its name", () => {
     const step = { digest: "d", action: "a", object: "Deployment/web", changes: [], warnings: [] };
+    const traffic = (subset: string) => ({
+      traffic: {
+        destination: { host: "web", subset },
+        routes: [{ object: "VirtualService/web", uid: "u", digest: subset }],
+      },
+      replicas: 2,
+    });
     const steps = [
       { ...step, name: "stop", from: { replicas: 2 }, to: { replicas: 0 } },
       { ...step, name: "site", from: revisionOf(2, "web:v2"), to: revisionOf(1, "web:v1") },
       { ...step, name: "fresh", from: revisionOf(1, "web:v1"), to: { restartedAt: "2026-01-01T00:00:00Z" } },
       { ...step, name: "start", nothingToDo: "it runs" },
+      { ...step, name: "out", object: "VirtualService/web", from: traffic("v2"), to: traffic("v1") },
     ];
 
     expect(planTexts(steps, undefined, 0)).toEqual([
@@ -187,11 +213,42 @@ describe("versions", () => {
       "2. site    Deployment/web   revision 2 (v2) -> revision 1 (v1)",
       "3. fresh   Deployment/web   revision 1 (v1) -> restarted",
       "4. start   Deployment/web   nothing to do: it runs",
+      "5. out     VirtualService/web   traffic web (subset v2) -> web (subset v1)",
     ]);
     expect(endsOf({ replicas: 1 }, { replicas: 0 })).toEqual(["1 replica", "0 replicas"]);
     expect(endsOf(revisionOf(1, "web:v1"), { restartedAt: "2026-01-01T00:00:00Z" })).toEqual([
       "v1",
       "restarted",
+    ]);
+  });
+
+  it("are shown with colours, and with what is done when the request is over", () => {
+    const change = { change: "Replicas", objectUid: "u", during: 3, restore: 0, holdFor: "1h" } as const;
+    const step = {
+      name: "traffic",
+      digest: "d",
+      action: "blueGreen",
+      object: "Service/web",
+      from: { color: "green" },
+      to: { color: "blue" },
+      temporary: [
+        { ...change, object: "Deployment/green", found: 3 },
+        {
+          ...change,
+          change: "MinReplicas" as const,
+          object: "HorizontalPodAutoscaler/blue",
+          found: 1,
+          restore: 1,
+        },
+      ],
+      changes: [],
+      warnings: [],
+    };
+
+    expect(planTexts([step], undefined, 0)).toEqual(["Service/web   color green -> color blue"]);
+    expect(laterTexts(step)).toEqual([
+      "Deployment/green 3 replicas -> 0 replicas, 1h after the step",
+      "HorizontalPodAutoscaler/blue minReplicas 3 -> minReplicas 1, 1h after the step",
     ]);
   });
 

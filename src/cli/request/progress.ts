@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { secondsBetween } from "../output/age.ts";
 import type { Output } from "../output/output.ts";
-import { answerText, hasEnded, planTexts, readyOf } from "./wording.ts";
+import { answerText, hasEnded, laterTexts, planTexts, readyOf } from "./wording.ts";
 
 /** One line of the progress of a request. A label comes once; its text may change while it runs. */
 export interface ProgressLine {
@@ -36,7 +36,10 @@ export function planLines(
   knownGood: readonly LedgerKnownGood[] | undefined,
   now: number,
 ): readonly ProgressLine[] {
-  const steps = status?.plan?.steps ?? [];
+  // What undoes was not planned with the rest; each of its steps tells of itself.
+  const steps = (status?.plan?.steps ?? []).filter(
+    (_, index) => status?.steps?.[index]?.undoes === undefined,
+  );
   if (steps.length === 0) return [];
   const label = `plan ${(status?.plan?.digest ?? "").slice(0, 4)}`;
   return [
@@ -45,6 +48,9 @@ export function planLines(
       text,
       tone: "plain",
     })),
+    ...steps
+      .flatMap(laterTexts)
+      .map((text): ProgressLine => ({ label: "", text: `later: ${text}`, tone: "plain" })),
     ...steps.flatMap(({ warnings }) =>
       warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
     ),
@@ -66,14 +72,18 @@ function waitingLines(request: RollbackRequest, now: number): readonly ProgressL
   }
 }
 
-/** Where there are several steps, each when it has ended. */
+/** Where there are several steps, each when it has ended well; what undoes them is counted apart. */
 function stepLines({ status }: RollbackRequest): readonly ProgressLine[] {
   const steps = status?.steps ?? [];
   if (steps.length < 2) return [];
-  return steps.flatMap(({ name, state, message = "" }, index): ProgressLine[] => {
+  return steps.flatMap((step): ProgressLine[] => {
+    const { name, state, undoes, message = "" } = step;
     if (state !== "Succeeded" && state !== "Skipped") return [];
+    const alike = steps.filter((each) => (each.undoes === undefined) === (undoes === undefined));
+    const what = undoes === undefined ? "step" : "undo";
     const words = state === "Skipped" ? `nothing to do: ${message}` : message;
-    return [{ label: `step ${index + 1}/${steps.length}`, text: `${name}: ${words}`, tone: "plain" }];
+    const label = `${what} ${alike.indexOf(step) + 1}/${alike.length}`;
+    return [{ label, text: `${undoes ?? name}: ${words}`, tone: "plain" }];
   });
 }
 

@@ -6,7 +6,7 @@ import { clockTime, secondsBetween } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled } from "../output/table.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { answerText, hasEnded, planTexts, readyOf, shortTitle } from "./wording.ts";
+import { answerText, hasEnded, laterTexts, planTexts, readyOf, shortTitle } from "./wording.ts";
 
 const INDENT = "  ";
 const WIDTH = 11;
@@ -25,6 +25,7 @@ export function statusText(request: RollbackRequest, options: StatusTextOptions)
   const rows: (readonly [string, string])[] = [
     ["why", whyOf(request, options.now)],
     ...whatOf(request, steps, options),
+    ...steps.flatMap(laterTexts).map((text) => ["later", text] as const),
     ...steps.flatMap(({ warnings }) => warnings.map((text) => ["warning", text] as const)),
     ["when", whenOf(request, options.now)],
     ["checks", checksOf(request)],

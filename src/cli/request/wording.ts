@@ -1,8 +1,10 @@
+import { destinationText } from "../../crds/canary-step.ts";
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
+import { valueText } from "../../workloads/value-text.ts";
 import { isWorkloadKind } from "../../workloads/workload.ts";
 import { clockTime } from "../output/age.ts";
 
@@ -41,6 +43,10 @@ export function versionsOf(from: StepEnd, to: StepEnd): readonly [string, string
 
 /** How both ends of a step read in a line of the history. */
 export function endsOf(from: StepEnd, to: StepEnd): readonly [string, string] {
+  if (to.color !== undefined) return [`color ${from.color ?? "unknown"}`, `color ${to.color}`];
+  if (from.traffic !== undefined && to.traffic !== undefined) {
+    return [destinationText(from.traffic.destination), destinationText(to.traffic.destination)];
+  }
   if (to.contentDigest !== undefined) return [contentText(from), contentText(to)];
   if (to.replicas !== undefined) return [replicasText(from), replicasText(to)];
   return to.restartedAt === undefined ? versionsOf(from, to) : [versionsOf(from, from)[0], "restarted"];
@@ -65,7 +71,8 @@ export function planText(
   if (nothingToDo !== undefined) return `${object}   nothing to do: ${nothingToDo}`;
   if (from === undefined || to === undefined) return object;
   const [before, after] = endsOf(from, to);
-  if (to.replicas !== undefined || to.contentDigest !== undefined) {
+  if (to.traffic !== undefined) return `${object}   traffic ${before} -> ${after}`;
+  if (to.replicas !== undefined || to.color !== undefined || to.contentDigest !== undefined) {
     return `${object}   ${before} -> ${after}`;
   }
   if (to.restartedAt !== undefined) return `${object}   revision ${from.revision} (${before}) -> ${after}`;
@@ -76,6 +83,16 @@ export function planText(
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
   const goal = to.revision === undefined ? "a new revision" : `revision ${to.revision}`;
   return `${object}   revision ${from.revision} (${before}) -> ${goal} (${after})${since}`;
+}
+
+/** `Deployment/web-green 3 replicas -> 0 replicas, 1h after the step`; what the operator does once a request is over. */
+export function laterTexts({ temporary = [] }: PlannedStep): readonly string[] {
+  return temporary
+    .filter(({ onlyWhile, found, during }) => onlyWhile === undefined || found === during)
+    .map((change) => {
+      const { object, during, restore, holdFor } = change;
+      return `${object} ${valueText(change, during)} -> ${valueText(change, restore)}, ${holdFor} after the step`;
+    });
 }
 
 /** The plan of each step, with its name where there are several. */
@@ -117,6 +134,7 @@ export function readyOf({ status }: Pick<RollbackRequest, "status">): {
 const FINAL: ReadonlySet<string> = new Set([
   "Succeeded",
   "Failed",
+  "Compensated",
   "Superseded",
   "Denied",
   "Expired",

@@ -44,6 +44,7 @@ export function requestOf(
       approval: "Auto",
       expiresAfter: "30m",
       dryRun: false,
+      onFailure: "Stop",
       deadline: "30m",
       ...spec,
     },

@@ -152,6 +152,15 @@ describe("a rollback in the ledger", () => {
     expect(ledger.marks.map(({ replicaSetUid }) => replicaSetUid)).toEqual(["uid-bad"]);
   });
 
+  it("is known as the product of the request that took its own step back, and marks nothing", () => {
+    // The step that is undone was never recorded: its revision had no number yet.
+    const undo = { ...back, from: ref(1, "good"), after: ref(4, "bad"), isUndo: true };
+    const ledger = recordRollback(EMPTY, undo);
+
+    expect(ledger.marks).toEqual([]);
+    expect(ledger.releases).toMatchObject([{ replicaSetUid: "uid-bad", revision: 4, rollbackBy: "undo" }]);
+  });
+
   it("marks the product of a rollback when it is left for an older revision", () => {
     const further = { ...back, from: ref(3, "good"), after: ref(4, "older"), request: "further" };
     const ledger = recordRollback(recordRollback(EMPTY, back), further);

@@ -61,6 +61,8 @@ export interface Rollback {
   readonly targetUid: string;
   readonly from: RevisionRef;
   readonly after: RevisionRef;
+  /** It takes back a step of the same request. */
+  readonly isUndo?: boolean | undefined;
   /** Number of the revision that was put back before it was renumbered; ControllerRevisions keep no memory of it. */
   readonly formerly?: number | undefined;
   /** RFC 3339. */
@@ -71,20 +73,21 @@ export interface Rollback {
 
 /**
  * Records the product of a rollback as a release of its own, and marks the revision that was left. The way back of an
- * earlier rollback marks nothing: what it leaves is the good version.
+ * earlier rollback, or of a step of the same request, marks nothing: what it leaves is the good version.
  */
 export function recordRollback(ledger: RollbackLedgerSpec, rollback: Rollback): RollbackLedgerSpec {
-  const { targetUid, from, after, formerly, at, request, reason } = rollback;
-  const marked = isWayBack(ledger, from, after)
-    ? ledger
-    : recordMark(ledger, {
-        replicaSetUid: from.uid,
-        podTemplateHash: from.podTemplateHash,
-        revision: from.revision,
-        at,
-        request,
-        reason,
-      });
+  const { targetUid, from, after, isUndo = false, formerly, at, request, reason } = rollback;
+  const marked =
+    isUndo || isWayBack(ledger, from, after)
+      ? ledger
+      : recordMark(ledger, {
+          replicaSetUid: from.uid,
+          podTemplateHash: from.podTemplateHash,
+          revision: from.revision,
+          at,
+          request,
+          reason,
+        });
   const identity = { targetUid, replicaSetUid: after.uid, podTemplateHash: after.podTemplateHash };
   const known =
     formerly === undefined || formerly === after.revision

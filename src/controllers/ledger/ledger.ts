@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { isAlreadyExists, isConflict, isNamespaceTerminating } from "../../kube/errors.ts";
+import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from "../../kube/errors.ts";
 import { ROLLBACK_LEDGERS, type RollbackLedger } from "../../kube/rollback-kinds.ts";
 
 /** How often a change is made again on top of somebody else's before it is given up. */
@@ -18,6 +18,14 @@ export function targetHash(target: TargetKey): string {
 /** Each target once, by its hash. */
 export function byHash(targets: readonly TargetKey[]): ReadonlyMap<string, TargetKey> {
   return new Map(targets.map((target) => [targetHash(target), target]));
+}
+
+/** Of the operator's cache, by `namespace/name`: it may be behind. */
+export type CachedLedger = (key: string) => RollbackLedger | undefined;
+
+/** The key of a target's ledger in a cache. */
+export function ledgerKey(target: TargetKey): string {
+  return `${target.namespace}/${targetHash(target)}`;
 }
 
 /** A target's ledger as it is stored now; undefined when nothing was ever recorded. */
@@ -37,7 +45,8 @@ export async function readLedger(
 export type LedgerChange = (ledger: RollbackLedgerSpec) => RollbackLedgerSpec;
 
 /**
- * Changes a target's ledger by compare-and-set, creating it if need be. Throws KubeError; isConflict when others
+ * Changes a target's ledger by compare-and-set, creating it if need be. A `cached` one saves the read: when it is not
+ * the newest, the server refuses the write, and the ledger is read after all. Throws KubeError; isConflict when others
  * kept changing it.
  */
 export async function changeLedger(
@@ -45,7 +54,10 @@ export async function changeLedger(
   target: TargetKey,
   change: LedgerChange,
   signal: AbortSignal,
+  cached?: RollbackLedger,
 ): Promise<RollbackLedgerSpec> {
+  const changed = cached === undefined ? undefined : await changeCached(client, cached, change, signal);
+  if (changed !== undefined) return changed;
   for (let tries = 1; ; tries += 1) {
     try {
       return await changeOnce(client, target, change, signal);
@@ -53,6 +65,24 @@ export async function changeLedger(
       if (tries >= MAX_TRIES || !(isConflict(error) || isAlreadyExists(error))) throw error;
       await delay(5 * tries, undefined, { signal });
     }
+  }
+}
+
+/** Undefined when the cached one is not the newest, or seems to need no change: only a write proves that it is. */
+async function changeCached(
+  client: KubeClient,
+  cached: RollbackLedger,
+  change: LedgerChange,
+  signal: AbortSignal,
+): Promise<RollbackLedgerSpec | undefined> {
+  const after = change(cached.spec);
+  if (after === cached.spec) return undefined;
+  try {
+    await client.replace(ROLLBACK_LEDGERS, { ...cached, spec: after }, { signal });
+    return after;
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+    return undefined;
   }
 }
 

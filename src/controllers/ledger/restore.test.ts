@@ -73,6 +73,29 @@ describe("restoreFromJournal", () => {
     });
   });
 
+  it("brings back what was undone, and blames only what was rolled back", () => {
+    const { status, ...rest } = request();
+    const [plan, step] = [status?.plan?.steps[0], status?.steps?.[0]];
+    const undo = { name: "undo-app", from: { ...revision(1), revision: 3 }, to: revision(2) };
+    const after = { ...revision(2), revision: 4 };
+    const undone = {
+      ...rest,
+      status: {
+        ...status,
+        plan: { digest: "p", steps: [plan, { ...plan, ...undo }] },
+        steps: [step, { ...step, name: "undo-app", undoes: "app", after }],
+      },
+    } as unknown as RollbackRequest;
+
+    const { marks, releases } = restoreFromJournal(EMPTY, undone);
+
+    expect(marks.map(({ revision: of }) => of)).toEqual([2]);
+    expect(releases.map(({ revision: of, rollbackBy }) => [of, rollbackBy])).toEqual([
+      [3, "undo"],
+      [4, "undo"],
+    ]);
+  });
+
   it("brings back the decision of an automatic one, bound to it", () => {
     expect(restoreFromJournal(EMPTY, request({ automatic: true })).automatic).toMatchObject([
       {

@@ -17,27 +17,27 @@ export function restoreFromJournal(ledger: RollbackLedgerSpec, request: Rollback
   const { name, uid } = metadata;
   const known = recordExecuted(ledger, { name, uid, specDigest, at: began, outcome: "Started" });
   const decided = { ...known, automatic: [...known.automatic, ...automaticOf(request)] };
-  const rollback = rollbackOf(request, ledger.target);
-  if (rollback === undefined) return decided;
-  return recordRollback(decided, {
-    ...rollback,
-    request: name,
-    reason: spec.reason || "rolled back by request",
-  });
+  const reason = spec.reason || "rolled back by request";
+  return rollbacksOf(request, ledger.target).reduce(
+    (before, rollback) => recordRollback(before, { ...rollback, request: name, reason }),
+    decided,
+  );
 }
 
-/** What the step that rolls the target back has done, as far as it is known. */
-function rollbackOf({ status }: RollbackRequest, target: RollbackLedgerSpec["target"]) {
+/** What the steps that roll the target back, and that undo it, have done, as far as it is known. */
+function rollbacksOf({ status }: RollbackRequest, target: RollbackLedgerSpec["target"]) {
   const object = `${target.kind}/${target.name}`;
-  const index = status?.plan?.steps.findIndex((each) => each.action === "workload" && each.object === object);
-  if (index === undefined) return undefined;
-  const [plan, step] = [status?.plan?.steps[index], status?.steps?.[index]];
-  const [from, after] = [revisionOf(plan?.from), revisionOf(step?.after)];
-  const at = step?.appliedAt ?? step?.startedAt;
-  if (plan?.objectUid === undefined || from === undefined || after === undefined || at === undefined) {
-    return undefined;
-  }
-  return { targetUid: plan.objectUid, from, after, ...formerNumber(target, plan.to), at };
+  return (status?.plan?.steps ?? []).flatMap((plan, index) => {
+    const step = status?.steps?.[index];
+    if (plan.action !== "workload" || plan.object !== object) return [];
+    const [from, after] = [revisionOf(plan.from), revisionOf(step?.after)];
+    const at = step?.appliedAt ?? step?.startedAt;
+    if (plan.objectUid === undefined || from === undefined || after === undefined || at === undefined) {
+      return [];
+    }
+    const isUndo = step?.undoes !== undefined;
+    return [{ targetUid: plan.objectUid, from, after, isUndo, ...formerNumber(target, plan.to), at }];
+  });
 }
 
 /** The decision behind an automatic request: cool-down and budget count it. */

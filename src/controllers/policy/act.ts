@@ -11,7 +11,7 @@ import { cutText } from "../../kube/conditions.ts";
 import { isAlreadyExists } from "../../kube/errors.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { automaticRequestSpec, isRequestOf } from "../ledger/automatic.ts";
-import { changeLedger } from "../ledger/ledger.ts";
+import { changeLedger, ledgerKey } from "../ledger/ledger.ts";
 import { POLICY_LABEL } from "./history.ts";
 import type { PolicyPorts } from "./ports.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
@@ -52,7 +52,7 @@ export async function recordAutomatic(
     return { ...before, automatic: [...kept, entry].slice(-MAX_AUTOMATIC) };
   };
   try {
-    await changeLedger(ports.client, target, change, signal);
+    await changeLedger(ports.client, target, change, signal, ports.ledgers.get(ledgerKey(target)));
   } catch (error) {
     if (entry !== undefined) recent.release(entry.request);
     throw error;

@@ -35,7 +35,7 @@ export type ReadinessAnswer = Pick<RollbackReadiness, "ready" | "reason" | "mess
 /** A good answer holds until something changes, or this long; longer among many. */
 const GOOD_FOR_MS = 3_600_000;
 const GOOD_FOR_AT_MOST_MS = 12 * GOOD_FOR_MS;
-/** One plan is fourteen calls: asked so seldom, all policies together cost a call a second, ms. */
+/** One plan is nine calls: asked so seldom, all policies together cost less than a call a second, ms. */
 const PLAN_EVERY_MS = 14_000;
 /** A first bad answer holds this long, and each further one to the same question twice as long as the one before. */
 const BAD_FOR_MS = 30_000;

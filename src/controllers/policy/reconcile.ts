@@ -3,12 +3,12 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { keyOf } from "../../kube/objects.ts";
-import { ROLLBACK_POLICIES, type RollbackPolicy } from "../../kube/rollback-kinds.ts";
-import { writeStatus } from "../../kube/status-writer.ts";
+import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { targetHash } from "../ledger/ledger.ts";
+import { ledgerKey } from "../ledger/ledger.ts";
 import { closePolicy, compilePolicy, type CompiledPolicy } from "./compile.ts";
 import { annotated, annotationProblems } from "./annotations.ts";
+import { factsOf, rollbackReadyOf } from "./facts.ts";
 import { finder } from "./decide-now.ts";
 import { decideAndAct } from "./decision.ts";
 import { unmadeRequests } from "./ledger-view.ts";
@@ -20,21 +20,23 @@ import {
   wouldRollBack,
   type ReadinessSubject,
 } from "./readiness-now.ts";
-import type { RollbackReadiness } from "./readiness.ts";
 import type { RecentRollbacks } from "./recent-rollbacks.ts";
 import type { GoingBreaches } from "./going-breaches.ts";
 import { followRelease, recordBaked } from "./release.ts";
 import { createRuntime, type PolicyRuntime } from "./runtime.ts";
 import { gridOf } from "./schedule.ts";
 import { situationOf } from "./situation.ts";
-import { breachOf, type Breach } from "./breach-condition.ts";
-import { matrixFacts } from "./rules.ts";
-import { policyStatus, signalFacts, standingOf, type PolicyFacts, type Standing } from "./status.ts";
-import { findRelease, viewTarget, type TargetView } from "./target.ts";
+import { breachOf } from "./breach-condition.ts";
+import { standingOf, type Standing } from "./status.ts";
+import { viewTarget, type TargetView } from "./target.ts";
 import type { Ticker } from "./ticker.ts";
+import { isOutdated, writeBlocked, writePolicyStatus } from "./write-status.ts";
 
 /** After losing a status write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 50;
+
+/** What only tells of a rollback waits so long for the rollback itself: both want the same API server and processor. */
+export const ACT_FIRST_MS = 100;
 
 /** A status that waits for an answer about to come is written without it after this time. */
 const LONGEST_WAIT_MS = 1_000;
@@ -150,7 +152,6 @@ async function attend(
   // A pass may have waited: a policy that was suspended meanwhile must not act any more.
   if (isOutdated(ports, policy)) return { afterMs: 0 };
   const subject = { runtime, policy, deployment, view, ledger };
-  const { made } = runtime;
   if (at !== runtime.decidedAt) {
     const asks = wouldRollBack(runtime) && !isActing(ports, policy);
     const readiness = asks ? await readinessNow(ports, subject, signal) : runtime.readiness;
@@ -170,13 +171,15 @@ async function attend(
     };
     // Of evaluations that come meanwhile the next pass decides: they have woken it.
     const decidedAt = runtime.lastTickAt;
+    const { made } = runtime;
     await decideAndAct(ports, context, signal);
     runtime.decidedAt = decidedAt;
+    if (runtime.made !== made) runtime.actingUntil = ports.clock.monotonic() + ACT_FIRST_MS;
   }
   runtime.restless = unmadeRequests(ledger, finder(ports, target), ports.clock.now()).length > 0;
-  // The cache does not show yet what was just made.
-  const acting = runtime.made !== made || isActing(ports, policy);
-  const { answer, question } = acting
+  const actsMs = runtime.actingUntil - ports.clock.monotonic();
+  if (actsMs > 0) return { afterMs: actsMs };
+  const { answer, question } = isActing(ports, policy)
     ? { answer: runtime.readiness, question: undefined }
     : currentReadiness(ports, subject);
   if (question !== undefined && runtime.asked?.question !== question) {
@@ -192,7 +195,7 @@ async function attend(
   }
   const now = ports.clock.now();
   const facts = factsOf(policy, runtime, compiled, view, ledger, answer, now);
-  await write(
+  await writePolicyStatus(
     ports,
     policy,
     standingOf(runtime, compiled, facts, now, annotationProblems(annotated(policy, deployment))),
@@ -310,103 +313,7 @@ function viewOf(ports: PolicyPorts, deployment: Deployment): TargetView {
 
 /** The newest of the cached ledger and what this process wrote itself is found by the next read; a cache may lag. */
 function ledgerOf(ports: PolicyPorts, target: TargetKey): RollbackLedgerSpec | undefined {
-  return ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec;
-}
-
-function factsOf(
-  policy: RollbackPolicy,
-  runtime: PolicyRuntime,
-  compiled: CompiledPolicy,
-  view: TargetView,
-  ledger: RollbackLedgerSpec | undefined,
-  readiness: RollbackReadiness | undefined,
-  now: number,
-): PolicyFacts {
-  const rollbackTarget = readiness === undefined ? policy.status?.rollbackTarget : readiness.target;
-  const { live } = view;
-  const started = live === undefined ? undefined : findRelease(ledger, live);
-  const good = ledger?.knownGood.findLast(
-    (each) => each.replicaSetUid === live?.uid && each.revision === live.revision,
-  );
-  return {
-    signals: signalFacts(policy, runtime, compiled, now),
-    matrix: matrixFacts(compiled),
-    ...(runtime.prepared === undefined ? {} : { prepared: runtime.prepared }),
-    ...(live === undefined
-      ? {}
-      : {
-          release: {
-            revision: live.revision,
-            replicaSetUid: live.uid,
-            podTemplateHash: live.podTemplateHash,
-            ...(started?.startedAt === undefined ? {} : { startedAt: started.startedAt }),
-            ...(good === undefined ? {} : { knownGoodSince: good.since }),
-          },
-        }),
-    ...(rollbackTarget === undefined ? {} : { rollbackTarget }),
-    ...decisionFact(policy, runtime),
-  };
-}
-
-function decisionFact(policy: RollbackPolicy, runtime: PolicyRuntime): Pick<PolicyFacts, "lastDecision"> {
-  const lastDecision = runtime.lastDecision ?? policy.status?.lastDecision;
-  return lastDecision === undefined ? {} : { lastDecision };
-}
-
-/** Before this process has asked, what was found out before stays: it is as good as it was a moment ago. */
-function rollbackReadyOf(
-  { metadata, status }: RollbackPolicy,
-  readiness: RollbackReadiness | undefined,
-): Breach {
-  if (readiness !== undefined) {
-    const { ready, reason, message } = readiness;
-    return { status: ready ? "True" : "False", reason, message };
-  }
-  const before = status?.conditions?.find(({ type }) => type === "RollbackReady");
-  if (before !== undefined && before.observedGeneration === metadata.generation)
-    return { status: before.status, reason: before.reason, message: before.message };
-  return {
-    status: "Unknown",
-    reason: "NotAsked",
-    message: "not asked yet: other policies wait for a plan too",
-  };
-}
-
-/** A policy that evaluates nothing: its other conditions say that they are not known. */
-function writeBlocked(
-  ports: PolicyPorts,
-  runtime: PolicyRuntime,
-  policy: RollbackPolicy,
-  standing: Standing,
-  signal: AbortSignal,
-): Promise<void> {
-  const { reason, message } = standing;
-  const unready: Breach = { status: "False", reason, message };
-  const unknown: Breach = { status: "Unknown", reason, message: "nothing is evaluated" };
-  return write(ports, policy, standing, unready, unknown, decisionFact(policy, runtime), signal);
-}
-
-async function write(
-  ports: PolicyPorts,
-  policy: RollbackPolicy,
-  standing: Standing,
-  rollbackReady: Breach,
-  breached: Breach,
-  facts: PolicyFacts,
-  signal: AbortSignal,
-): Promise<void> {
-  // The newest version that the cache holds: sampling took its time.
-  const current = ports.policies.get(keyOf(policy)) ?? policy;
-  // The change that brought another spec has queued the next pass.
-  if (isOutdated(ports, policy)) return;
-  const status = policyStatus(current, standing, rollbackReady, breached, facts, ports.clock.now());
-  await writeStatus(ports.client, ROLLBACK_POLICIES, current, status, { signal });
-}
-
-/** Whether the cache holds another spec than the one that was looked at. */
-function isOutdated({ policies }: PolicyPorts, policy: RollbackPolicy): boolean {
-  const current = policies.get(keyOf(policy))?.metadata;
-  return current?.uid !== policy.metadata.uid || current.generation !== policy.metadata.generation;
+  return ports.ledgers.get(ledgerKey(target))?.spec;
 }
 
 export function targetOf({ metadata, spec }: RollbackPolicy): TargetKey {

@@ -58,6 +58,8 @@ export interface PolicyRuntime {
   prepared: RollbackPolicyStatus["prepared"];
   /** Requests that this process made: one that is gone was deleted by somebody, not lost. */
   made: ReadonlySet<string>;
+  /** The status is written after this: a request was just made. Monotonic ms. */
+  actingUntil: number;
   /** Rows that fired at the last tick. */
   firing: ReadonlySet<string>;
 }
@@ -124,6 +126,7 @@ export function createRuntime(
     prepared: undefined,
     lastDecision: before?.lastDecision,
     made: before?.made ?? NOBODY,
+    actingUntil: 0,
     firing: before?.firing ?? NOBODY,
   };
 }

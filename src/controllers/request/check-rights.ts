@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Right } from "../../actions/action.ts";
 import { boundedWarnings } from "../../actions/warnings.ts";
 import { isForbidden } from "../../kube/errors.ts";
@@ -47,6 +46,10 @@ export function withWarnings(plan: RequestPlan, before: readonly string[]): Requ
 /** Each right once, without those that were asked for already. */
 function unasked(rights: readonly Right[], asked: readonly Right[]): readonly Right[] {
   return rights.filter(
-    (right, index) => ![...asked, ...rights.slice(0, index)].some((other) => isDeepStrictEqual(other, right)),
+    (right, index) => ![...asked, ...rights.slice(0, index)].some((other) => isSame(other, right)),
   );
+}
+
+function isSame(a: Right, b: Right): boolean {
+  return a.apiGroup === b.apiGroup && a.resource === b.resource && a.verb === b.verb && a.name === b.name;
 }

@@ -5,11 +5,14 @@ import { decidedOn, ledgerOf } from "./ledgers.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
 import { stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
-import type { LockState } from "./target-lock.ts";
+import { isFinisher, type LockState } from "./target-lock.ts";
 import { planSentence } from "./wording.ts";
 
 /** Waiting requests are woken when the holder ends; this only bounds a lost wake-up. */
 const LOCK_POLL_MS = 5_000;
+
+/** Its end wakes nobody, and it is soon. */
+const FINISHER_POLL_MS = 250;
 
 /** How long a first plan waits for the workload's own controller to catch up with the newest change. */
 const PLANNING_LIMIT_MS = 60_000;
@@ -54,8 +57,12 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   return { kind: "Announce", plan: plan.plan, approved };
 }
 
-function waitForTurn({ holder: { namespace, name } }: Extract<LockState, { kind: "Busy" }>) {
-  const message = `waits for RollbackRequest ${namespace}/${name} on the same target`;
+function waitForTurn({ holder }: Extract<LockState, { kind: "Busy" }>) {
+  if (isFinisher(holder)) {
+    const message = "waits until a temporary change of an earlier request on the same target is finished";
+    return wait("Pending", "TargetBusy", message, FINISHER_POLL_MS);
+  }
+  const message = `waits for RollbackRequest ${holder.namespace}/${holder.name} on the same target`;
   return wait("Pending", "TargetBusy", message, LOCK_POLL_MS);
 }
 

@@ -2,8 +2,9 @@ import type { Progress } from "../../actions/action.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import type { StepEnd } from "../../crds/rollback-request.ts";
 import { RESTARTED_AT } from "../../workloads/template.ts";
+import { blockedBy, failOverdue, failStep, stopAt } from "./decide-failure.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
-import { changedSteps, type OpenStep } from "./journal.ts";
+import { changedSteps, isUndo, type OpenStep } from "./journal.ts";
 import { overdue, stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
 import { stayingChanges, stepPrefix } from "./wording.ts";
@@ -31,17 +32,25 @@ export function decideStep(situation: Situation, step: OpenStep, now: number): D
       return decideProgress(situation, step, now);
     default:
       // Never stored without a final phase; a hand-edited status must not loop.
-      return fail(situation, step, "StepFailed", "the step ended without an outcome");
+      return stopAt(situation, step, {
+        reason: "StepFailed",
+        message: "the step ended without an outcome",
+      });
   }
 }
 
-/** Before a later step its own plan is made again: only what was planned may be done. */
+/**
+ * Before a later step its own plan is made again: only what was planned may be done. The way back of a step is bound to
+ * what that one left, so nothing has to be compared.
+ */
 function decideNextStep(situation: Situation, step: OpenStep, now: number): Decision {
   const { replanned } = situation;
   const stopped = stopMessage(situation);
-  if (stopped !== undefined) return fail(situation, step, "KillSwitch", stopped);
+  if (stopped !== undefined) return stopAt(situation, step, { reason: "KillSwitch", message: stopped });
   const late = overdue(situation, step, now);
-  if (late !== undefined) return late;
+  if (late !== undefined) return failOverdue(situation, step, late);
+  const blocked = blockedBy(situation, step);
+  if (blocked !== undefined) return failStep(situation, step, blocked);
   if (replanned === undefined) return { kind: "Replan" };
   const { nothingToDo } = step.planned;
   if (
@@ -55,23 +64,24 @@ function decideNextStep(situation: Situation, step: OpenStep, now: number): Deci
   }
   switch (replanned.kind) {
     case "Planned":
-      return replanned.plan.digest === step.planned.digest
+      return isUndo(step.status) || replanned.plan.digest === step.planned.digest
         ? { kind: "BeginStep", planned: replanned.plan }
-        : fail(situation, step, "Superseded", `${step.planned.object} is not what was planned with any more`);
+        : failStep(situation, step, {
+            reason: "Superseded",
+            message: `${step.planned.object} is not what was planned with any more`,
+          });
     case "NothingToDo":
       return { kind: "SkipStep", message: replanned.message };
     case "Refused":
-      return fail(situation, step, replanned.reason, replanned.message);
+      return failStep(situation, step, replanned);
     case "Superseded":
-      return fail(situation, step, "Superseded", replanned.message);
+      return failStep(situation, step, { reason: "Superseded", message: replanned.message });
     case "Pending":
       return now - restSince(situation, step) >= REPLANNING_LIMIT_MS
-        ? fail(
-            situation,
-            step,
-            "Stuck",
-            `${replanned.message}, for longer than ${formatDuration(REPLANNING_LIMIT_MS)}`,
-          )
+        ? failStep(situation, step, {
+            reason: "Stuck",
+            message: `${replanned.message}, for longer than ${formatDuration(REPLANNING_LIMIT_MS)}`,
+          })
         : wait(
             "Applying",
             "Applying",
@@ -101,12 +111,16 @@ function decideAct(situation: Situation, step: OpenStep, now: number): Decision 
   if (progress.kind !== "Superseded") return decideProgress(situation, step, now);
   const unchanged = stayingChanges(situation.request) === "";
   if (stopped !== undefined) {
-    return unchanged ? refuse("KillSwitch", stopped) : fail(situation, step, "KillSwitch", stopped);
+    return unchanged
+      ? refuse("KillSwitch", stopped)
+      : stopAt(situation, step, { reason: "KillSwitch", message: stopped });
   }
-  if (late !== undefined) return late;
-  return unchanged
+  if (late !== undefined) return failOverdue(situation, step, late);
+  const superseded = { reason: "Superseded", message: progress.message };
+  const next = failStep(situation, step, superseded);
+  return unchanged && next.kind === "Finish"
     ? finish("Superseded", "Superseded", `${progress.message}; nothing was changed by this request`)
-    : fail(situation, step, "Superseded", progress.message);
+    : next;
 }
 
 function decideProgress(situation: Situation, step: OpenStep, now: number): Decision {
@@ -119,17 +133,18 @@ function decideProgress(situation: Situation, step: OpenStep, now: number): Deci
     case "Done":
       return { kind: "CompleteStep", progress };
     case "Failed":
-      return fail(situation, step, progress.reason, progress.message);
+      return failStep(situation, step, progress);
     case "Superseded":
-      return fail(situation, step, "Superseded", progress.message);
+      return failStep(situation, step, { reason: "Superseded", message: progress.message });
     case "InProgress":
-      return overdue(situation, step, now) ?? advanceOrWait(situation, progress, where);
     case "Unreadable":
-      return (
-        overdue(situation, step, now) ??
-        wait("Applying", "AccessDenied", `${where}${progress.message}`, UNREADABLE_POLL_MS)
-      );
+      break;
   }
+  const late = overdue(situation, step, now);
+  if (late !== undefined) return failOverdue(situation, step, late);
+  return progress.kind === "InProgress"
+    ? advanceOrWait(situation, progress, where)
+    : wait("Applying", "AccessDenied", `${where}${progress.message}`, UNREADABLE_POLL_MS);
 }
 
 /** Nothing more is written while the kill switch is on; what is stored goes on by itself as far as it can. */
@@ -149,8 +164,4 @@ function advanceOrWait(
 export function unrecordedEnd({ progress }: Situation, { status }: OpenStep): StepEnd | undefined {
   if (progress === undefined || !("after" in progress)) return undefined;
   return status.after === undefined ? progress.after : undefined;
-}
-
-function fail({ request }: Situation, step: OpenStep, reason: string, message: string): Decision {
-  return finish("Failed", reason, `${stepPrefix(request, step.index)}${message}${stayingChanges(request)}`);
 }

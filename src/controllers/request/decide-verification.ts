@@ -1,9 +1,33 @@
 import { finish, wait, type Decision } from "./decision.ts";
+import { changedSteps } from "./journal.ts";
 import type { Situation } from "./situation.ts";
-import { backSentence } from "./wording.ts";
+import { backSentence, failedSentence, stayingChanges } from "./wording.ts";
 
-/** After the last step: whether it helped. */
-export function decideVerification({ request, progress, verification }: Situation, now: number): Decision {
+/** After the last step: whether it helped. A request that went on beside a failure ends Failed all the same. */
+export function decideVerification(situation: Situation, now: number): Decision {
+  const { request } = situation;
+  const failed = failedSentence(request);
+  if (failed !== "" && changedSteps(request).length === 0) {
+    return finish("Failed", "StepFailed", `${failed}${stayingChanges(request)}`);
+  }
+  const decision = decideChecks(situation, now);
+  if (failed === "" || decision.kind !== "Finish") return decision;
+  const { reason, message, verified } = decision.ending;
+  return {
+    kind: "Finish",
+    ending: {
+      phase: "Failed",
+      reason: reason === "RolledBack" ? "StepFailed" : reason,
+      message: `${failed}; of the other steps: ${message}`,
+      // What passed proves nothing of the whole.
+      ...(verified === undefined
+        ? {}
+        : { verified: verified.status === "True" ? { status: "Unknown", reason: "StepFailed" } : verified }),
+    },
+  };
+}
+
+function decideChecks({ request, progress, verification }: Situation, now: number): Decision {
   // Checks of another version than the restored one would prove nothing, whatever they say.
   if (progress === undefined) return { kind: "Observe" };
   if (progress.kind === "Superseded") return finish("Failed", "Superseded", progress.message);

@@ -1,9 +1,10 @@
 import { decideAbort } from "./decide-abort.ts";
+import { endCompensation } from "./compensation-end.ts";
 import { decideBeforeAct } from "./decide-before-act.ts";
 import { decideStep } from "./decide-step.ts";
 import { decideVerification } from "./decide-verification.ts";
 import { finish, type Decision } from "./decision.ts";
-import { journalOf } from "./journal.ts";
+import { journalOf, originOf } from "./journal.ts";
 import { FINALIZER, isAbortAsked, isFinished } from "./phase.ts";
 import type { Situation } from "./situation.ts";
 
@@ -26,16 +27,23 @@ export function decide(situation: Situation, now: number): Decision {
       return decideStep(situation, journal.step, now);
     case "StepsDone":
       return decideVerification(situation, now);
+    case "UndosDone":
+      return endCompensation(request);
   }
 }
 
-/** Whether what was announced are plans of the very steps of the spec. */
+/** Whether what was announced are plans of the very steps of the spec, and of what takes them back. */
 function isUnderstood({ request, resolution }: Situation): boolean {
   const { status } = request;
   if (resolution.kind === "Refused" || status?.steps === undefined) return true;
-  return resolution.steps.every(({ action }, index) => {
-    const planned = status.plan?.steps[index];
-    if (planned === undefined || planned.name !== action.name || planned.action !== action.kind) return false;
-    return planned.nothingToDo !== undefined || action.understands(planned);
+  const { steps } = resolution;
+  const plans = status.plan?.steps ?? [];
+  if (plans.length < steps.length) return false;
+  return plans.every((planned, index) => {
+    const isUndo = index >= steps.length;
+    const action = steps[originOf(request, index)]?.action;
+    const name = isUndo ? status.steps?.[index]?.name : action?.name;
+    if (action === undefined || planned.name !== name || planned.action !== action.kind) return false;
+    return (!isUndo && planned.nothingToDo !== undefined) || action.understands(planned);
   });
 }

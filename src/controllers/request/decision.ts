@@ -2,10 +2,20 @@ import type { Progress } from "../../actions/action.ts";
 import type { Phase, PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import type { Waiting } from "../../decision/answer-times.ts";
 import type { RequestPlan } from "./situation.ts";
+import type { Undo } from "./undo-plan.ts";
+
+/** Why a step came to a bad end; the message says nothing of the step itself. */
+export interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
 
 /** How a request ends. */
 export interface Ending {
-  readonly phase: Extract<Phase, "Succeeded" | "Failed" | "Superseded" | "Denied" | "Expired" | "Aborted">;
+  readonly phase: Extract<
+    Phase,
+    "Succeeded" | "Failed" | "Compensated" | "Superseded" | "Denied" | "Expired" | "Aborted"
+  >;
   readonly reason: string;
   readonly message: string;
   /** Condition Verified, where something was verified or could have been. */
@@ -45,6 +55,19 @@ export type Decision =
   /** What the change became is known now: into ledger and journal with it. */
   | { readonly kind: "Record"; readonly after: StepEnd }
   | { readonly kind: "CompleteStep"; readonly progress: Extract<Progress, { kind: "Done" }> }
+  /** The open step failed, and the request goes on with the next one. */
+  | {
+      readonly kind: "FailStep";
+      readonly state: "Failed" | "Superseded";
+      readonly failure: Failure;
+    }
+  /** The open step failed, and what was changed is undone, in this order. */
+  | {
+      readonly kind: "Compensate";
+      readonly state: "Failed" | "Superseded";
+      readonly failure: Failure;
+      readonly undos: readonly Undo[];
+    }
   | { readonly kind: "Verify" }
   | {
       readonly kind: "Wait";

@@ -7,6 +7,7 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { recordAnswer } from "../ledger/automatic.ts";
 import { recordOutcome } from "../ledger/changes.ts";
+import { settleDue } from "../ledger/due.ts";
 import { restoreFromJournal } from "../ledger/restore.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
@@ -48,7 +49,10 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
     ports,
     situation,
     (ledger) =>
-      recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
+      settleDue(
+        recordOutcome(restoreFromJournal(ledger, request), uid, outcomeOf(request.status?.phase), reason),
+        request,
+      ),
     signal,
   );
   await ports.locks.releaseAll(targetsOf(resolution), { namespace, name, uid }, signal);
@@ -109,6 +113,7 @@ function outcomeOf(phase: Phase | undefined): LedgerExecuted["outcome"] {
   switch (phase) {
     case "Succeeded":
     case "Failed":
+    case "Compensated":
     case "Superseded":
     case "Denied":
     case "Expired":
@@ -161,11 +166,12 @@ function finishedSteps({ metadata, status }: RollbackRequest): readonly Finished
 }
 
 function eventReason({ phase, reason, verified, message }: Ending): string {
-  if (verified?.status === "True") return "Verified";
+  if (phase === "Succeeded" && verified?.status === "True") return "Verified";
   if (reason === "VerificationFailed") return "VerificationFailed";
   switch (phase) {
     case "Succeeded":
       return reason;
+    case "Compensated":
     case "Aborted":
     case "Denied":
     case "Expired":

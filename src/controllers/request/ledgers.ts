@@ -1,6 +1,13 @@
 import type { TargetKey } from "../../actions/action.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
-import { byHash, changeLedger, readLedger, targetHash, type LedgerChange } from "../ledger/ledger.ts";
+import {
+  byHash,
+  changeLedger,
+  ledgerKey,
+  readLedger,
+  targetHash,
+  type LedgerChange,
+} from "../ledger/ledger.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Ledgers, Situation } from "./situation.ts";
@@ -49,14 +56,15 @@ export async function readLedgers(
  * ledgers as they are known now. Throws KubeError; safe to repeat.
  */
 export async function changeLedgers(
-  ports: Pick<RequestPorts, "client">,
+  ports: Pick<RequestPorts, "client" | "cachedLedger">,
   { resolution, automatic, ledgers }: Pick<Situation, "resolution" | "automatic" | "ledgers">,
   change: LedgerChange,
   signal: AbortSignal,
 ): Promise<Ledgers> {
   const targets = automatic === undefined ? targetsOf(resolution) : ledgerTargets(resolution);
-  const entries = [...byHash(targets)].map(
-    async ([hash, target]) => [hash, await changeLedger(ports.client, target, change, signal)] as const,
-  );
+  const entries = [...byHash(targets)].map(async ([hash, target]) => {
+    const cached = ports.cachedLedger(ledgerKey(target));
+    return [hash, await changeLedger(ports.client, target, change, signal, cached)] as const;
+  });
   return new Map([...ledgers, ...(await Promise.all(entries))]);
 }

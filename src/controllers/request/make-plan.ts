@@ -1,10 +1,7 @@
-import type { PlanResult } from "../../actions/action.ts";
-import type { PlannedStep } from "../../crds/rollback-request.ts";
-import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { warningOfChecks, withWarnings } from "./check-rights.ts";
-import { checkExecutor } from "./executor.ts";
+import { checkExecutor, plannedBy } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
-import { changedSteps, openStep } from "./journal.ts";
+import { changedSteps, isUndo, openStep } from "./journal.ts";
 import {
   completeOrRefused,
   contextFor,
@@ -15,7 +12,8 @@ import {
 } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
-import type { RequestPlan, Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
+import { undoPlan } from "./undo-plan.ts";
 
 /** Asks for the rights and plans all steps at once; a missing right is the refusal that is shown. */
 export async function makePlan(
@@ -24,12 +22,11 @@ export async function makePlan(
   signal: AbortSignal,
 ): Promise<Situation> {
   const rights = situation.resolution.steps.flatMap(({ action }) => action.rights);
-  const [able, plan, warning] = await Promise.all([
-    checkExecutor(ports.client, accountOf(situation), rights, signal),
-    planSteps(ports, subjectOf(situation), signal).catch(refusedIfForbidden<RequestPlan>),
+  const planning = planSteps(ports, subjectOf(situation), signal);
+  const [plan, warning] = await Promise.all([
+    plannedBy(ports.client, accountOf(situation), rights, planning, signal),
     warningOfChecks(ports, situation, rights, signal),
   ]);
-  if (able.kind === "Refused") return { ...situation, plan: able };
   if (plan.kind !== "Planned") return { ...situation, plan };
   const warnings = [
     ...(warning === undefined ? [] : [warning]),
@@ -45,29 +42,33 @@ export async function replan(
   signal: AbortSignal,
 ): Promise<Situation> {
   const { request } = situation;
-  const { index, planned } = openStep(request);
+  const { index, planned, status } = openStep(request);
   const { action } = resolvedStep(situation, index);
+  if (isUndo(status)) return replanUndo(ports, situation, signal);
   const ends = changedSteps(request)
     .filter((step) => step.planned.object === planned.object)
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
+  const idle = idleSteps(request.status?.plan?.steps ?? []);
+  const planning = action.plan(contextFor(ports, subjectOf(situation), index, earlier, idle, signal));
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
-  const [able, result] = await Promise.all([
-    checkExecutor(ports.client, accountOf(situation), action.rights, signal),
-    action
-      .plan(
-        contextFor(
-          ports,
-          subjectOf(situation),
-          index,
-          earlier,
-          idleSteps(request.status?.plan?.steps ?? []),
-          signal,
-        ),
-      )
-      .catch(refusedIfForbidden<PlannedStep>),
-  ]);
-  return { ...situation, replanned: able.kind === "Refused" ? able : completeOrRefused(result) };
+  const result = await plannedBy(ports.client, accountOf(situation), action.rights, planning, signal);
+  return { ...situation, replanned: completeOrRefused(result) };
+}
+
+/** The way back needs no look at the world: its act has one. But the account must be there still, with all its rights. */
+async function replanUndo(
+  ports: RequestPorts,
+  situation: ResolvedSituation,
+  signal: AbortSignal,
+): Promise<Situation> {
+  const { request, resolution } = situation;
+  const { index, planned, status } = openStep(request);
+  const plan = undoPlan(request, resolution.steps, status.undoes ?? "", planned.name);
+  if (plan === undefined) throw new TypeError(`step ${planned.name} undoes nothing`);
+  const { rights } = resolvedStep(situation, index).action;
+  const able = await checkExecutor(ports.client, accountOf(situation), rights, signal);
+  return { ...situation, replanned: able.kind === "Refused" ? able : { kind: "Planned", plan } };
 }
 
 function subjectOf(situation: ResolvedSituation): PlanSubject {
@@ -81,10 +82,4 @@ function subjectOf(situation: ResolvedSituation): PlanSubject {
     allowedImages: resolution.allowedImages,
     automatic: automatic !== undefined,
   };
-}
-
-/** Without a right the plan cannot be made; which right it is, the review of rights says better. */
-export function refusedIfForbidden<Plan>(error: unknown): PlanResult<Plan> {
-  if (!isForbidden(error)) throw error;
-  return { kind: "Refused", reason: "AccessDenied", message: errorMessage(error) };
 }

@@ -1,6 +1,11 @@
 import { planNames } from "../../decision/default-matrix.ts";
 import { formatKey, type ObjectKey } from "../../kube/objects.ts";
-import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
+import {
+  ROLLBACK_POLICIES,
+  ROLLBACK_REQUESTS,
+  type RollbackPolicy,
+  type RollbackRequest,
+} from "../../kube/rollback-kinds.ts";
 import { isRequestOf } from "../ledger/automatic.ts";
 import { frozenOf } from "./guards.ts";
 import { decidedOn, ledgerOf, ledgerTargets, readLedgers } from "./ledgers.ts";
@@ -17,20 +22,15 @@ export async function observe(
   key: ObjectKey,
   signal: AbortSignal,
 ): Promise<Situation | undefined> {
-  const [request, early] = await Promise.all([
+  const expected = ports.cached(formatKey(key))?.spec.policyRef?.name;
+  const [request, early, expectedPolicy] = await Promise.all([
     ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal }),
     readNamedLedgers(ports, key, signal),
+    readPolicy(ports, key, expected, signal),
   ]);
   if (request === undefined) return undefined;
-  const { policyRef } = request.spec;
-  const policy =
-    policyRef === undefined
-      ? undefined
-      : await ports.client.tryGet(
-          ROLLBACK_POLICIES,
-          { namespace: key.namespace, name: policyRef.name },
-          { signal },
-        );
+  const named = request.spec.policyRef?.name;
+  const policy = named === expected ? expectedPolicy : await readPolicy(ports, key, named, signal);
   const { defaultExecutor, actions } = ports;
   const resolution = resolve({ request, policy, defaultExecutor, actions });
   const { target } = resolution;
@@ -61,6 +61,17 @@ export async function observe(
     progress: undefined,
     verification: undefined,
   };
+}
+
+async function readPolicy(
+  ports: RequestPorts,
+  { namespace }: ObjectKey,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<RollbackPolicy | undefined> {
+  return name === undefined
+    ? undefined
+    : ports.client.tryGet(ROLLBACK_POLICIES, { namespace, name }, { signal });
 }
 
 /** A spec never changes, so where the cached one names its objects, their ledgers can be read along with the request. */

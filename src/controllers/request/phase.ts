@@ -5,6 +5,7 @@ import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 const FINAL: ReadonlySet<Phase> = new Set([
   "Succeeded",
   "Failed",
+  "Compensated",
   "Superseded",
   "Denied",
   "Expired",

@@ -3,9 +3,8 @@ import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { RollbackRequestSpec } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { targetHash } from "../ledger/ledger.ts";
-import { checkExecutor } from "./executor.ts";
+import { plannedBy } from "./executor.ts";
 import { decidedOn, ledgerTargets, readLedgers } from "./ledgers.ts";
-import { refusedIfForbidden } from "./make-plan.ts";
 import { planSteps, type PlanPorts } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolve } from "./resolve.ts";
@@ -37,11 +36,6 @@ export async function planOf(
   const ledgers = await readLedgers(ports, ledgerTargets(resolution), known, signal);
   const rights = steps.flatMap(({ action }) => action.rights);
   const subject = { account, steps, ledgers, accepted: [], allowedImages, automatic: true };
-  const [able, plan] = await Promise.all([
-    checkExecutor(ports.client, account, rights, signal),
-    planSteps(ports, { ...subject, expectedPodTemplateHash: undefined }, signal).catch(
-      refusedIfForbidden<RequestPlan>,
-    ),
-  ]);
-  return able.kind === "Refused" ? able : plan;
+  const planning = planSteps(ports, { ...subject, expectedPodTemplateHash: undefined }, signal);
+  return plannedBy(ports.client, account, rights, planning, signal);
 }

@@ -7,6 +7,7 @@ import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
 import type { KubeObject } from "../../kube/objects.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { CachedLedger } from "../ledger/ledger.ts";
 import type { KillSwitchState } from "../kill-switch-state.ts";
 import type { TargetLocks } from "./target-lock.ts";
 
@@ -58,6 +59,8 @@ export interface RequestPorts {
   readonly client: KubeClient;
   /** The request as the cache has it, by `namespace/name`: only for facts that never change. */
   readonly cached: (key: string) => RollbackRequest | undefined;
+  /** Where a write says whether it was the newest. */
+  readonly cachedLedger: CachedLedger;
   /** Policies that watch it, as the cache has them. */
   readonly policiesOn: (target: TargetKey) => readonly RollbackPolicy[];
   /** The workload without its template, as the cache has it; annotations of ours are kept. */

@@ -14,6 +14,7 @@ import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Decision } from "./decision.ts";
 import type { Situation } from "./situation.ts";
 import { announcedFacts, beganStep, runningStatus, stepFacts, type Activity } from "./status.ts";
+import { recordTemporary } from "./temporary.ts";
 import { planSentence, stepPrefix, stepSentence } from "./wording.ts";
 
 /** Takes the locks of all targets. A plan that was made on older ledgers than those under the lock is dropped. */
@@ -68,6 +69,11 @@ export async function announce(
       signal,
     ),
   ]);
+  const first = plan.steps.findIndex(({ nothingToDo }) => nothingToDo === undefined);
+  const step = plan.steps[first];
+  const known = { ...situation, ledgers };
+  // With the finalizer, so that what is written down here cannot be left behind by a deletion.
+  const recorded = step === undefined ? ledgers : await recordTemporary(ports, known, first, step, signal);
   const activity: Activity = {
     phase: "Applying",
     reason: "Applying",
@@ -76,7 +82,7 @@ export async function announce(
   };
   const status = runningStatus(finalized, announcedFacts(situation, now), activity, now);
   const announced = await writeStatus(ports.client, ROLLBACK_REQUESTS, finalized, status, { signal });
-  return { ...situation, request: announced, ledgers };
+  return { ...situation, request: announced, ledgers: recorded };
 }
 
 /** Announces a later step, with its plan as it was made again: numbers in it may be newer. */
@@ -95,7 +101,14 @@ export async function beginStep(
     ...(plan === undefined ? {} : { plan: { ...plan, steps: plan.steps.with(index, planned) } }),
   };
   const message = `${stepPrefix(request, index)}${stepSentence(planned)}`;
-  return writeRunning(ports, situation, facts, { phase: "Applying", reason: "Applying", message }, signal);
+  const ledgers = await recordTemporary(ports, situation, index, planned, signal);
+  return writeRunning(
+    ports,
+    { ...situation, ledgers },
+    facts,
+    { phase: "Applying", reason: "Applying", message },
+    signal,
+  );
 }
 
 async function withFinalizer(ports: RequestPorts, request: RollbackRequest, signal: AbortSignal) {

@@ -3,8 +3,10 @@ import { isConflict } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
 import { awaitApproval } from "./await-approval.ts";
 import { advance } from "./advance.ts";
+import { compensate } from "./compensate.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
+import { completeStep, failStep, skipStep } from "./end-step.ts";
 import { cleanUp, finish, releaseIfEnded } from "./finish.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
@@ -14,10 +16,10 @@ import { verify } from "./prove.ts";
 import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts } from "./status.ts";
-import { apply, completeStep, look, recordProduct, skipStep } from "./step.ts";
+import { apply, look, recordProduct } from "./step.ts";
 
-/** More turns than a request of 20 steps can take in one pass; a loop beyond it is a defect and must show. */
-const MAX_TURNS = 150;
+/** More turns than a request of 20 steps, all undone, can take in one pass; a loop beyond it is a defect and must show. */
+const MAX_TURNS = 300;
 
 /** After losing a write to another writer: look again soon. */
 const AFTER_CONFLICT_MS = 20;
@@ -76,6 +78,8 @@ async function perform(
     case "Advance":
     case "Record":
     case "CompleteStep":
+    case "FailStep":
+    case "Compensate":
     case "Verify":
       return { situation: await performStep(ports, resolved(situation), decision, signal) };
   }
@@ -132,6 +136,10 @@ function performStep(
       return recordProduct(ports, situation, decision.after, signal);
     case "CompleteStep":
       return completeStep(ports, situation, decision.progress.message, signal);
+    case "FailStep":
+      return failStep(ports, situation, decision, signal);
+    case "Compensate":
+      return compensate(ports, situation, decision, signal);
     case "Verify":
       return verify(ports, situation, signal);
   }

@@ -84,14 +84,14 @@ export function resolveSteps(
     if (problem !== undefined) return problem;
     steps.push({ action, targets: action.lockKeys(namespace), timeoutMs });
   }
-  return orderProblem(steps) ?? steps;
+  return orderProblem(steps) ?? sharedTarget(steps) ?? steps;
 }
 
 function withTarget(
-  { workload, scale, restart, configMap, featureFlag, check }: WrittenStep,
+  { workload, scale, restart, blueGreen, canary, configMap, featureFlag, check }: WrittenStep,
   policyTarget: PolicyTarget | undefined,
 ): StepSpecs | undefined {
-  if (workload === undefined) return { scale, restart, configMap, featureFlag, check };
+  if (workload === undefined) return { scale, restart, blueGreen, canary, configMap, featureFlag, check };
   const { kind, name, to } = workload;
   const target = kind !== undefined && name !== undefined ? { kind, name } : policyTarget;
   return target && { workload: { kind: target.kind, name: target.name, to } };
@@ -153,6 +153,27 @@ function contentProblem(steps: readonly ResolvedStep[]): Unresolvable | undefine
       "InvalidSteps",
       `steps ${action.name} and ${other.name} both write ${action.object}: put what they set into one step`,
     );
+  }
+  return undefined;
+}
+
+/** What a step writes besides its object is its own: another step that sets its number of pods would undo it. */
+function sharedTarget(steps: readonly ResolvedStep[]): Unresolvable | undefined {
+  for (const step of steps) {
+    for (const target of step.targets.slice(1)) {
+      const title = `${target.kind}/${target.name}`;
+      const other = steps.find(
+        ({ action, targets }) =>
+          action !== step.action &&
+          targets.some(({ kind, name }) => `${kind}/${name}` === title) &&
+          !(action.object === title && action.changesTemplate),
+      );
+      if (other === undefined) continue;
+      return refused(
+        "InvalidSteps",
+        `steps ${step.action.name} and ${other.action.name} both write ${title}: leave it to one of them`,
+      );
+    }
   }
   return undefined;
 }

@@ -57,14 +57,17 @@ function accepted(request: RollbackRequest, policy: RollbackPolicy): RollbackReq
 }
 
 describe("what a request means", () => {
-  it("is known again by what its spec said before it could wait for an approval", () => {
-    const { approval: _a, expiresAfter: _e, ...before } = requestOf().spec;
-    const digests = [{}, { approval: "Required" as const }, { expiresAfter: "1h" }].map(
-      (spec) => resolved(requestOf({ spec })).specDigest,
-    );
+  it("is known again by what its spec said before it could wait for an approval, or undo its steps", () => {
+    const { approval: _a, expiresAfter: _e, onFailure: _f, ...before } = requestOf().spec;
+    const digests = [
+      {},
+      { approval: "Required" as const },
+      { expiresAfter: "1h" },
+      { onFailure: "Compensate" as const },
+    ].map((spec) => resolved(requestOf({ spec })).specDigest);
 
     expect(digests[0]).toBe(digestOf(before));
-    expect(new Set(digests).size).toBe(3);
+    expect(new Set(digests).size).toBe(4);
   });
 
   describe("by a plan of its policy", () => {
@@ -189,7 +192,17 @@ describe("what a request means", () => {
         actions: ACTIONS,
       });
 
+    const canary = {
+      canary: {
+        virtualService: "web",
+        canary: { host: "web-canary" },
+        stable: { host: "web" },
+        drain: "30s",
+        scaleDown: web,
+      },
+    };
     it.each([
+      ["scale what another takes away", [scale, canary], "steps s1 and s0 both write Deployment/web"],
       ["roll the same workload back twice", [workload, scale, workload], "steps s0 and s2 both roll"],
       ["restart what is then rolled back", [restart, workload], "put step s1 before step s0"],
     ])("refuses steps that %s", (_, steps, message) => {
@@ -211,6 +224,10 @@ describe("what a request means", () => {
           { action: { kind: "scale" }, targets: [web] },
         ],
       });
+    });
+
+    it("takes a canary's workload that is rolled back as well: its template and its number of pods are two things", () => {
+      expect(of(canary, workload)).toMatchObject({ kind: "Resolved" });
     });
 
     it("looks for a version by itself only where a step makes one", () => {

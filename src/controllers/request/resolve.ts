@@ -102,11 +102,12 @@ export function resolve(input: ResolveInput): Resolution {
  * What a request made again is known by. Fields that this kind did not have from its beginning are left out at their
  * defaults: what ran before they came must not run again because of them.
  */
-function specDigestOf({ approval, expiresAfter, ...spec }: RollbackRequestSpec): string {
+function specDigestOf({ approval, expiresAfter, onFailure, ...spec }: RollbackRequestSpec): string {
   return digestOf({
     ...spec,
     ...(approval === "Auto" ? {} : { approval }),
     ...(expiresAfter === DEFAULT_EXPIRES_AFTER ? {} : { expiresAfter }),
+    ...(onFailure === "Stop" ? {} : { onFailure }),
   });
 }
 

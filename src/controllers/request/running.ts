@@ -3,7 +3,7 @@ import type { RollbackRequestStatus } from "../../crds/rollback-request.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { writeStatus } from "../../kube/status-writer.ts";
-import { journalOf } from "./journal.ts";
+import { journalOf, originOf } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { ResolvedStep } from "./resolve-steps.ts";
 import type { Resolved } from "./resolve.ts";
@@ -45,9 +45,9 @@ export function accountOf({ request, resolution }: ResolvedSituation): {
   return { namespace: request.metadata.namespace ?? "", name: resolution.serviceAccountName };
 }
 
-/** Throws TypeError for a step that the spec does not have. */
-export function resolvedStep({ resolution }: ResolvedSituation, index: number): ResolvedStep {
-  const step = resolution.steps[index];
+/** The step of the spec, also for one that takes it back. Throws TypeError for a step that the spec does not have. */
+export function resolvedStep({ request, resolution }: ResolvedSituation, index: number): ResolvedStep {
+  const step = resolution.steps[originOf(request, index)];
   if (step === undefined) throw new TypeError(`step ${index} is not in the spec`);
   return step;
 }

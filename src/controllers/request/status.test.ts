@@ -50,6 +50,7 @@ const ending: fc.Arbitrary<Ending> = fc.record(
     phase: fc.constantFrom(
       "Succeeded" as const,
       "Failed" as const,
+      "Compensated" as const,
       "Superseded" as const,
       "Denied" as const,
       "Expired" as const,

@@ -9,6 +9,7 @@ import {
 } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { ApprovedFact, Ending } from "./decision.ts";
+import { isDone, isUndo } from "./journal.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
 import { withoutStepValues, type WrittenStep } from "./step-values.ts";
@@ -130,10 +131,11 @@ export function beganStep(planned: PlannedStep, at: string): StepStatus {
   return { name: planned.name, state: "Applying", startedAt: at, ...before };
 }
 
-/** `2/3`: steps that are done, of all. */
+/** `2/3`: steps that are done, of all; `1/2 undone` once they are taken back. */
 export function progressOf(steps: readonly StepStatus[]): string {
-  const done = steps.filter(({ state }) => state === "Succeeded" || state === "Skipped");
-  return `${done.length}/${steps.length}`;
+  const undos = steps.filter(isUndo);
+  const counted = undos.length === 0 ? steps : undos;
+  return `${counted.filter(isDone).length}/${counted.length}${undos.length === 0 ? "" : " undone"}`;
 }
 
 /** The facts of a request that was accepted: all that must not change while it waits. */

@@ -5,13 +5,13 @@ import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
 import { recordContentRollback } from "../ledger/contents.ts";
 import { formerNumber } from "../ledger/former-number.ts";
-import { changeLedger, targetHash } from "../ledger/ledger.ts";
-import { changedSteps, journalOf, openStep } from "./journal.ts";
+import { changeLedger, ledgerKey, targetHash } from "../ledger/ledger.ts";
+import { isUndo, journalOf, openStep, type OpenStep } from "./journal.ts";
 import type { RequestPorts } from "./ports.ts";
 import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
-import { stepFacts, timelineFacts, type Activity } from "./status.ts";
-import { backSentence, endText, stepPrefix, stepSentence } from "./wording.ts";
+import { stepFacts, timelineFacts } from "./status.ts";
+import { endText, stayingChanges, stepPrefix, stepSentence } from "./wording.ts";
 
 /** The one write to the object of the open step. */
 export async function apply(
@@ -28,18 +28,22 @@ export async function apply(
   );
   switch (result.kind) {
     case "Refused": {
-      const changed = changedSteps(request).length > 0;
-      const message = changed ? result.message : `${result.message}; nothing was changed by this request`;
+      const changed = stayingChanges(request) !== "";
+      const goesOn = request.spec.onFailure === "Continue";
+      const message =
+        changed || goesOn ? result.message : `${result.message}; nothing was changed by this request`;
       return { ...situation, progress: { kind: "Failed", reason: result.reason, message } };
     }
     case "Superseded":
     case "Unreadable":
       return { ...situation, progress: result };
+    case "Preparing":
+      return { ...situation, progress: { ...result, kind: "InProgress" } };
     case "Applied": {
       const now = ports.clock.now();
       // Checks between steps store nothing.
       const writes = planned.objectUid !== undefined;
-      if (writes) reportAct(ports, situation, planned);
+      if (writes) reportAct(ports, situation, openStep(request));
       const at = new Date(now).toISOString();
       const facts = {
         ...stepFacts(request, index, { state: "Applied", appliedAt: at }),
@@ -73,7 +77,7 @@ export async function look(
   return { ...situation, progress: progress ?? { kind: "Done", message: "nothing was changed", after: {} } };
 }
 
-/** A later step on the same object changes what an earlier one left. */
+/** A later step on the same object changes what an earlier one left; what was undone is never looked at. */
 function lastOfEachObject({ status }: ResolvedSituation["request"]) {
   const last = new Map<string, { index: number; planned: PlannedStep; appliedAt: string | undefined }>();
   for (const [index, step] of (status?.steps ?? []).entries()) {
@@ -163,7 +167,7 @@ async function recordRelease(
   signal: AbortSignal,
 ): Promise<Situation["ledgers"]> {
   const { request, ledgers } = situation;
-  const { index, planned } = openStep(request);
+  const { index, planned, status } = openStep(request);
   const { action, targets } = resolvedStep(situation, index);
   const [target] = targets;
   const [left, made] = [revisionOf(planned.from), revisionOf(after)];
@@ -177,6 +181,7 @@ async function recordRelease(
       recordRollback(before, {
         targetUid: objectUid ?? "",
         from: left,
+        isUndo: isUndo(status),
         after: made,
         ...formerNumber(target, planned.to),
         at,
@@ -184,85 +189,22 @@ async function recordRelease(
         reason: request.spec.reason || "rolled back by request",
       }),
     signal,
+    ports.cachedLedger(ledgerKey(target)),
   );
   return new Map([...ledgers, [targetHash(target), ledger]]);
-}
-
-export async function completeStep(
-  ports: RequestPorts,
-  situation: ResolvedSituation,
-  message: string,
-  signal: AbortSignal,
-): Promise<Situation> {
-  const { request } = situation;
-  const { index, planned, status } = openStep(request);
-  const done = status.after === undefined ? planned.object : `${planned.object} ${endText(status.after)}`;
-  ports.record({
-    type: "Normal",
-    reason: "StepSucceeded",
-    action: "Rollback",
-    note: `${stepPrefix(request, index)}${done}: ${message}`,
-    regarding: request,
-  });
-  return endStep(ports, situation, { state: "Succeeded", message }, signal);
-}
-
-/** A step whose object is where it should be without an act of ours. */
-export async function skipStep(
-  ports: RequestPorts,
-  situation: ResolvedSituation,
-  { message, after }: { readonly message: string; readonly after?: StepEnd | undefined },
-  signal: AbortSignal,
-): Promise<Situation> {
-  const end = after === undefined ? {} : { after };
-  return endStep(ports, situation, { state: "Skipped", message, ...end }, signal);
-}
-
-async function endStep(
-  ports: RequestPorts,
-  situation: ResolvedSituation,
-  end: {
-    readonly state: "Succeeded" | "Skipped";
-    readonly message: string;
-    readonly after?: StepEnd;
-  },
-  signal: AbortSignal,
-): Promise<Situation> {
-  const { request } = situation;
-  const { index } = openStep(request);
-  const at = new Date(ports.clock.now()).toISOString();
-  const facts = stepFacts(request, index, { ...end, finishedAt: at });
-  const next = request.status?.steps?.[index + 1];
-  if (next !== undefined) {
-    const message = `${stepPrefix(request, index)}${end.state === "Skipped" ? `nothing to do: ${end.message}` : "done"}`;
-    const activity: Activity = { phase: "Applying", reason: "Applying", message };
-    // What is known of this step says nothing of the next one.
-    const fresh = { ...situation, progress: undefined, replanned: undefined };
-    return writeRunning(ports, fresh, facts, activity, signal);
-  }
-  const after: ResolvedSituation["request"] = { ...request, status: { ...request.status, ...facts } };
-  const activity: Activity = {
-    phase: "Verifying",
-    reason: "Verifying",
-    message: `${backSentence(after)}; verification pending`,
-  };
-  const all = { ...facts, ...timelineFacts(request, { completed: at }) };
-  // The look at one step does not tell how the objects of the others stand.
-  const progress = index === 0 ? situation.progress : undefined;
-  return writeRunning(ports, { ...situation, progress }, all, activity, signal);
 }
 
 function reportAct(
   ports: RequestPorts,
   { request, resolution }: ResolvedSituation,
-  planned: PlannedStep,
+  { index, planned, status }: OpenStep,
 ): void {
   const why = request.spec.reason === "" ? "" : `: ${request.spec.reason}`;
   ports.record({
     type: "Normal",
     reason: "RollbackStarted",
     action: "Rollback",
-    note: `${stepSentence(planned)}${why}`,
+    note: `${isUndo(status) ? stepPrefix(request, index) : ""}${stepSentence(planned)}${why}`,
     regarding: request,
   });
   const { namespace, name, uid } = request.metadata;

@@ -2,26 +2,45 @@ import type { TargetKey } from "../../actions/action.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { microTime } from "../../kube/clock.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../../kube/errors.ts";
+import type { KubeObject } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS } from "../../kube/rollback-kinds.ts";
 import { leaseType, type Lease } from "../../kube/well-known.ts";
 import { byHash, targetHash } from "../ledger/ledger.ts";
 import { isFinished } from "./phase.ts";
 
-/** Who holds a lock: never renewed, never expiring by time. */
+/** Who holds a lock: a request, or what finishes a temporary change of a ledger. */
 export interface LockHolder {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
 }
 
+/** Begins the UID of a holder that is no request. */
+const FINISHER = "due-";
+
+/**
+ * Finishing takes one pass, which ends within this time, milliseconds; a lock that is older belongs to a process that
+ * died in it.
+ */
+const FINISHER_HOLDS_MS = 30_000;
+
+/** Holds locks while temporary changes of this ledger are finished. */
+export function finisher({ metadata }: Pick<KubeObject, "metadata">): LockHolder {
+  return { namespace: metadata.namespace ?? "", name: metadata.name, uid: `${FINISHER}${metadata.uid}` };
+}
+
+export function isFinisher({ uid }: LockHolder): boolean {
+  return uid.startsWith(FINISHER);
+}
+
 export type LockState =
   | { readonly kind: "Held" }
-  /** Another request that is still running. */
+  /** Somebody who is not done with it. */
   | { readonly kind: "Busy"; readonly holder: LockHolder };
 
 /**
- * One request per target, by a Lease in the operator's own namespace. It is stale when its holder is gone or
- * finished, and is then taken over by compare-and-set.
+ * One request per target, by a Lease in the operator's own namespace, never renewed. It is stale when its holder is gone
+ * or finished, not by time, and is then taken over by compare-and-set.
  */
 export class TargetLocks {
   readonly #client: KubeClient;
@@ -70,7 +89,7 @@ export class TargetLocks {
     if (lease === undefined) return this.take(target, holder, now, signal);
     const current = parseHolder(lease.spec?.holderIdentity);
     if (current?.uid === holder.uid) return { kind: "Held" };
-    if (current !== undefined && (await this.#isRunning(current, signal))) {
+    if (current !== undefined && (await this.#isRunning(current, lease, now, signal))) {
       return { kind: "Busy", holder: current };
     }
     return this.#takeOver(lease, holder, current ?? holder, now, signal);
@@ -106,7 +125,8 @@ export class TargetLocks {
     }
   }
 
-  async #isRunning(holder: LockHolder, signal: AbortSignal): Promise<boolean> {
+  async #isRunning(holder: LockHolder, { spec }: Lease, now: number, signal: AbortSignal): Promise<boolean> {
+    if (isFinisher(holder)) return now - Date.parse(spec?.acquireTime ?? "") < FINISHER_HOLDS_MS;
     const request = await this.#client.tryGet(ROLLBACK_REQUESTS, holder, { signal });
     return request !== undefined && request.metadata.uid === holder.uid && !isFinished(request);
   }

@@ -37,8 +37,29 @@ describe("the words of a request", () => {
     expect(stayingChanges(both)).toBe("; the changes of steps app, second stay");
     expect(stepPrefix(both, 1)).toBe("step second (2 of 2): ");
   });
+
+  it("tell what was raised for a step that did not get to its act", () => {
+    const raised = { change: "Replicas", objectUid: "u", during: 2, restore: 0, holdFor: "1h" } as const;
+    const temporary = [
+      { ...raised, object: "Deployment/blue", found: 0 },
+      { ...raised, object: "Deployment/green", found: 2 },
+    ];
+    const plan = { digest: "d", steps: [{ ...PLAN, temporary }] };
+    const steps = [{ name: "app", state: "Applying" } as const];
+
+    expect(stayingChanges(requestOf({ status: { observedGeneration: -1, plan, steps } }))).toBe(
+      "; what was raised for it is put back by itself: Deployment/blue (2 replicas)",
+    );
+  });
 });
 
+const traffic = (host: string, subset?: string) => ({
+  traffic: {
+    destination: { host, subset },
+    routes: [{ object: "VirtualService/web", uid: "u", digest: host }],
+  },
+});
+const BLUE = { color: "blue", workload: "Deployment/web-blue", pods: 3 };
 const RESTART = { restartedAt: "2026-01-01T00:00:00Z", templateDigest: "t" };
 
 describe("how a step reads", () => {
@@ -48,6 +69,8 @@ describe("how a step reads", () => {
     [{ replicas: 1 }, "1 replica"],
     [RESTART, "restarted"],
     [{ ...TO, ...RESTART }, "revision 2 (web:v2)"],
+    [BLUE, "color blue (Deployment/web-blue)"],
+    [{ ...traffic("web", "v1"), replicas: 0 }, "traffic to web (subset v1)"],
     [{}, "unknown"],
   ])("%j is %s", (end, text) => {
     expect(endText(end)).toBe(text);
@@ -69,6 +92,7 @@ describe("how a step reads", () => {
     [TO, "rolled back to revision 2 (web:v2)"],
     [{ replicas: 0 }, "scaled to 0 replicas"],
     [{ ...TO, ...RESTART }, "restarted, now revision 2 (web:v2)"],
+    [BLUE, "Deployment/web has color blue (Deployment/web-blue)"],
   ])("when it is done: %j", (after, text) => {
     expect(backSentence(requestOf({ step: { state: "Succeeded", after } }))).toBe(text);
   });

@@ -129,7 +129,9 @@ export function conditionOf({ status }: RollbackRequest, type: string): string |
 }
 
 function isOver({ status }: RollbackRequest): boolean {
-  return ["Succeeded", "Failed", "Superseded", "Denied", "Expired", "Aborted"].includes(status?.phase ?? "");
+  return ["Succeeded", "Failed", "Compensated", "Superseded", "Denied", "Expired", "Aborted"].includes(
+    status?.phase ?? "",
+  );
 }
 
 function passedChecks({ status }: RollbackRequest): string {

@@ -69,6 +69,7 @@ const SPEC: RollbackRequestSpec = {
   approval: "Auto",
   expiresAfter: "30m",
   dryRun: false,
+  onFailure: "Stop",
   deadline: "30m",
 };
 
@@ -204,6 +205,7 @@ export const anyRequest: fc.Arbitrary<RollbackRequest> = fc
       "Verifying" as const,
       "Succeeded" as const,
       "Failed" as const,
+      "Compensated" as const,
       "Superseded" as const,
       "Denied" as const,
       "Expired" as const,

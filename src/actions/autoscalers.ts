@@ -1,7 +1,7 @@
-import type { KubeClient } from "../../kube/client.ts";
-import { listIfServed } from "../../kube/list-if-served.ts";
-import { defineResource, type KubeObject } from "../../kube/objects.ts";
-import { horizontalPodAutoscalerType, type HorizontalPodAutoscaler } from "../../kube/scale-types.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { listIfServed } from "../kube/list-if-served.ts";
+import { defineResource, type KubeObject } from "../kube/objects.ts";
+import { horizontalPodAutoscalerType, type HorizontalPodAutoscaler } from "../kube/scale-types.ts";
 
 /** keda.sh/v1alpha1. */
 export interface ScaledObject extends KubeObject {
@@ -10,14 +10,14 @@ export interface ScaledObject extends KubeObject {
   };
 }
 
-const SCALED_OBJECTS = defineResource<ScaledObject>({
+export const scaledObjectType = defineResource<ScaledObject>({
   apiVersion: "keda.sh/v1alpha1",
   kind: "ScaledObject",
   plural: "scaledobjects",
   namespaced: true,
 });
 
-const PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas";
+export const PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas";
 
 /** What scales a workload by itself. */
 export interface Autoscalers {
@@ -41,7 +41,7 @@ export async function autoscalersOf(
 ): Promise<Autoscalers> {
   const [hpas, scaledObjects] = await Promise.all([
     listIfServed(horizontalPodAutoscalerType, executor, namespace, signal),
-    listIfServed(SCALED_OBJECTS, executor, namespace, signal),
+    listIfServed(scaledObjectType, executor, namespace, signal),
   ]);
   return {
     hpa: hpas.items.find(({ spec }) => names(spec.scaleTargetRef, target)),

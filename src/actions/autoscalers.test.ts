@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/errors.ts";
-import type { KubeObject, ResourceType } from "../../kube/objects.ts";
-import type { HorizontalPodAutoscaler } from "../../kube/scale-types.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { KubeError } from "../kube/errors.ts";
+import type { KubeObject, ResourceType } from "../kube/objects.ts";
+import type { HorizontalPodAutoscaler } from "../kube/scale-types.ts";
 import { autoscalersOf, judgeAutoscalers, type Autoscalers, type ScaledObject } from "./autoscalers.ts";
 
 const PAUSED = "autoscaling.keda.sh/paused-replicas";

@@ -1,8 +1,8 @@
-import type { KubeClient } from "../../kube/client.ts";
-import type { JsonPatchOperation } from "../../kube/patch.ts";
-import { scaleType, type Scale } from "../../kube/scale-types.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
-import type { ScaleTarget } from "./target.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { JsonPatchOperation } from "../kube/patch.ts";
+import { scaleType, type Scale } from "../kube/scale-types.ts";
+import { FIELD_MANAGER } from "./field-manager.ts";
+import type { ScaleTarget } from "./scale-target.ts";
 
 /**
  * The one write of this action. It tests the UID and the whole `spec` that was read, not the resourceVersion: the
