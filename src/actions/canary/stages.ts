@@ -11,6 +11,9 @@ import { workloadParts } from "./workload-parts.ts";
 /** Watch events wake the step for Deployments; this bounds a lost one, and is all there is for routes. */
 const POLL_MS = 1_000;
 
+/** The time that a route carries is that before it was written; so long a write may take without shortening the drain. */
+const WRITE_MS = 1_000;
+
 export interface Wait {
   readonly message: string;
   readonly pollAfterMs: number;
@@ -63,7 +66,8 @@ function draining(
   const changed = routes.filter(({ changes }) => changes);
   if (changed.length === 0) return undefined;
   const last = Math.max(appliedAt ?? 0, ...changed.map(({ movedAt }) => movedAt ?? 0));
-  const end = last + parseDuration(canary.drain);
+  const drainMs = parseDuration(canary.drain);
+  const end = drainMs === 0 ? last : last + WRITE_MS + drainMs;
   if (end <= now) return undefined;
   return {
     // The time, not what is left of it: a message that changes every second would be written every second.
