@@ -103,19 +103,8 @@ describe("the runbook's matrix, which a policy without one has", () => {
     return service;
   }
 
-  async function decided({ policy, namespace }: PolicyService, verdict: string): Promise<Decision> {
-    const { status } = await until(
-      `${namespace} decides ${verdict}`,
-      () => policy(),
-      (each) => each.status?.lastDecision?.verdict === verdict,
-      60_000,
-    );
-    if (status?.lastDecision === undefined) throw new Error("a decision that was just there is gone");
-    return status.lastDecision;
-  }
-
   async function rolledBack(service: PolicyService): Promise<Decision> {
-    const decision = await decided(service, "Rollback");
+    const decision = await service.decided("Rollback");
     await until(
       `${service.namespace} is back`,
       () => service.shop.live(),
@@ -151,7 +140,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
 
       "error rate > 5 % for 5 m: proposes": async () => {
         const service = await watched("elevated", ["error-rate"]);
-        const { row, requestRef = "" } = await decided(service, "Propose");
+        const { row, requestRef = "" } = await service.decided("Propose");
         expect(row).toBe("error-rate-elevated");
         expect((await service.shop.reaches(requestRef, "AwaitingApproval")).spec).toMatchObject({
           approval: "Required",
@@ -162,7 +151,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
 
       "P95 > 5 s for 5 m: prepares the plan, and nothing waits or runs": async () => {
         const service = await watched("latency", ["p95-latency"]);
-        expect((await decided(service, "Prepare")).row).toBe("p95-latency-high");
+        expect((await service.decided("Prepare")).row).toBe("p95-latency-high");
         const { status } = await service.policy();
         expect(status?.prepared).toMatchObject({
           row: "p95-latency-high",
@@ -180,7 +169,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
 
       "one endpoint > 10 % for 5 m: proposes, naming the endpoint": async () => {
         const service = await watched("endpoint", ["endpoint-errors"]);
-        const decision = await decided(service, "Propose");
+        const decision = await service.decided("Propose");
         expect(decision.row).toBe("endpoint-broken");
         expect(decision.reason).toContain("endpoint-errors of route=/models 50% > 10%");
       },
@@ -194,7 +183,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
           },
         ];
         const service = await watched("partial", ["endpoint-errors"], { plans });
-        expect((await decided(service, "Rollback")).row).toBe("endpoint-broken");
+        expect((await service.decided("Rollback")).row).toBe("endpoint-broken");
         const [request] = await service.requested();
         expect(request?.spec.plan).toBe("partial");
         await until(
@@ -242,7 +231,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
         if (first === undefined || second === undefined) throw new Error("two pods are needed");
         await service.shows("Breached", "False", "NoBreach");
         for (const pod of [first, second, first]) await kubelet.dies(pod);
-        const decision = await decided(service, "Held");
+        const decision = await service.decided("Held");
         expect(decision.row).toBe("memory-leak");
         expect(decision.reason).toContain("held, HotfixAwaited: waits for a hotfix until");
         expect(await service.requests()).toEqual([]);
@@ -255,7 +244,7 @@ describe("the runbook's matrix, which a policy without one has", () => {
           const found = imageOf(set) === "web:v2" ? { "CVE-2024-0009": "CRITICAL" } : {};
           await reportOn(lab.world, set, { "CVE-2024-0001": "CRITICAL", ...found });
         }
-        const decision = await decided(service, "Rollback");
+        const decision = await service.decided("Rollback");
         expect(decision.row).toBe("vulnerability-introduced");
       },
     },

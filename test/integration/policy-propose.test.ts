@@ -59,8 +59,8 @@ describe("a row that proposes", () => {
             resolved: { automatic: true },
           });
           expect(readyOf(waiting).message).toMatch(/revision 2 \(web:v2\) -> revision 1 \(web:v1\)/);
-          expect(await decisionOf(service)).toMatchObject({ verdict: "Propose", requestRef: name });
-          expect(await service.notes("RollbackProposed")).toHaveLength(1);
+          expect(await service.decided("Propose")).toMatchObject({ requestRef: name });
+          expect(await service.told("RollbackProposed")).toHaveLength(1);
           const asked = lab.proxy("default").queries.length;
           await until(
             "many more evaluations",

@@ -145,7 +145,7 @@ describe("signals of a real Prometheus", () => {
         ]);
         service.queue(90);
         await service.shows("Breached", "True");
-        expect(await service.notes("BreachDetected")).not.toEqual([]);
+        expect(await service.told("BreachDetected")).toHaveLength(1);
         service.queue(5);
         await service.shows("Breached", "False");
       },

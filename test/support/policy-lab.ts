@@ -10,6 +10,7 @@ import {
   type RollbackPolicy,
   type RollbackRequest,
 } from "../../src/kube/rollback-kinds.ts";
+import type { RollbackPolicyStatus } from "../../src/crds/policy-status.ts";
 import { eventType, type KubeEvent } from "../../src/kube/well-known.ts";
 import { readAudit, type AuditEvent } from "../cluster/audit.ts";
 import type { ControlPlane } from "../cluster/control-plane.ts";
@@ -87,8 +88,12 @@ export interface PolicyService extends ExportedService {
   /** The automatic requests once there are `count`. */
   requested(count?: number): Promise<readonly RollbackRequest[]>;
   ledger(): Promise<RollbackLedger | undefined>;
-  /** Notes of the events about the policy with this reason. */
+  /** The policy's newest decision once it has this verdict: it is told a moment after it was acted on. */
+  decided(verdict: string): Promise<NonNullable<RollbackPolicyStatus["lastDecision"]>>;
+  /** Notes of the events about the policy with this reason, as of now. */
   notes(reason: string): Promise<readonly string[]>;
+  /** The same once there is one: events are written a moment later. */
+  told(reason: string): Promise<readonly string[]>;
   /** The event RollbackHeld with this reason of a guard, when it has come; nothing was made and nothing patched since. */
   held(reason: string): Promise<string>;
   /** Accepted creates of requests here, and accepted writes to the Deployment by the executor. */
@@ -268,6 +273,22 @@ async function openService(
     policy,
     requests,
     notes,
+    told: (reason) =>
+      until(
+        `${namespace} tells ${reason}`,
+        () => notes(reason),
+        (list) => list.length > 0,
+      ),
+    async decided(verdict) {
+      const { status } = await until(
+        `${namespace} decides ${verdict}`,
+        () => policy(),
+        (each) => each.status?.lastDecision?.verdict === verdict,
+        PATIENCE_MS,
+      );
+      if (status?.lastDecision === undefined) throw new Error("a decision that was just there is gone");
+      return status.lastDecision;
+    },
     acts,
     released,
     async watch(change = {}, name = "web") {
