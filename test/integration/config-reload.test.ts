@@ -45,8 +45,10 @@ describe("an operator whose configuration file changes", () => {
   it("refuses a bad file, says why, stays ready and keeps the old settings", async () => {
     await lab.configure({ limits: { automaticRollbacksPer10Minutes: -1, automatic: 5 } });
     await showsMetric(/^rollback_config_reload_success 0$/);
-    const refusals = (await loggedLines()).filter(({ msg }) =>
-      String(msg).startsWith("configuration refused"),
+    const refusals = await until(
+      "both problems are logged",
+      async () => (await loggedLines()).filter(({ msg }) => String(msg).startsWith("configuration refused")),
+      ({ length }) => length > 1,
     );
     expect(refusals.map(({ problem }) => problem)).toEqual([
       expect.stringMatching(/^limits\.automaticRollbacksPer10Minutes: /),
@@ -94,14 +96,22 @@ describe("an operator whose configuration file changes", () => {
     await showsMetric(/^rollback_config_reload_success 1$/);
     await lab.configure({ namespace: "Not A Name" });
     await showsMetric(/^rollback_config_reload_success 0$/);
-    const since = (await loggedLines()).slice(before);
+    const since = await until(
+      "the refusal is logged",
+      async () => (await loggedLines()).slice(before),
+      ({ length }) => length > 0,
+    );
     expect(since.map(({ msg }) => msg)).toEqual(["configuration refused, the old one is kept"]);
   }, 90_000);
 
   it("keeps what needs a restart, and says so", async () => {
     await lab.configure({ namespace: "elsewhere", logLevel: "info" });
     await showsMetric(/^rollback_config_restart_needed\{setting="namespace"\} 1$/);
-    const [warning] = (await loggedLines()).filter(({ setting }) => setting === "namespace");
+    const [warning] = await until(
+      "the warning is logged",
+      async () => (await loggedLines()).filter(({ setting }) => setting === "namespace"),
+      ({ length }) => length > 0,
+    );
     expect(warning?.["msg"]).toBe("the change needs a restart, the old value is kept");
     const lease = await lab.world.kubectl(["get", "lease", "-n", "rollback-system", "-o", "name"]);
     expect(lease).toContain("rollback-operator");
