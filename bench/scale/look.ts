@@ -51,7 +51,11 @@ export async function awaitSilence(
   const silentMs = 5_000;
   let calls = -1;
   let since = Date.now();
+  let hasEnded = false;
+  void operator.ended.then(() => (hasEnded = true));
   for (const end = Date.now() + limitMs; Date.now() < end; await sleep(LOOK_MS)) {
+    // On a starved machine it gives up its lease, and ends.
+    if (hasEnded) throw new Error(`the operator has ended; see ${operator.logPath}`);
     const now = await operatorMetrics(operator.url).catch(() => undefined);
     if (now === undefined) continue;
     if (now.apiCalls !== calls || now.ready !== apps.length) since = Date.now();
