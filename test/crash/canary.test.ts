@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, it } from "@jest/globals";
 import { leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { addRoute, addServiceOf, liveRoute, openStable, STABLE } from "../support/canaries.ts";
-import { Crash } from "../support/faulty-client.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
-import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
+import { dieAfterEachWrite, driveRequest, SYSTEM } from "../support/mortal-operator.ts";
 import { installRouteCrds } from "../support/route-crds.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
-
-/** Shops that are open at the same time: the API server has more to do than the runs. */
-const AT_ONCE = 6;
 
 const signal = new AbortController().signal;
 
@@ -127,36 +123,15 @@ describe("the operator dies after each write of a canary's way out", () => {
   };
 
   it("same end, nothing done twice", async () => {
-    const undisturbed = await open("canary-0");
-    const counted = mortal(world.client, Infinity);
-    await driveRequest(counted.client, "canary-0/out");
-    expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
-    // Locks, ledgers, journal and four acts.
-    expect(counted.writes()).toBeGreaterThan(12);
-
-    let deaths = 0;
-    const queue = Array.from({ length: counted.writes() }, (_, index) => index + 1);
-    async function work(): Promise<void> {
-      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-        const shop = await open(`canary-${at}`);
-        const key = `${shop.namespace}/out`;
-        const death = await driveRequest(mortal(world.client, at).client, key).catch(
-          (error: unknown) => error,
-        );
-        if (death !== undefined && !(death instanceof Crash)) throw death;
-        if (death !== undefined) deaths += 1;
-
-        await driveRequest(world.client, key);
-
-        expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
-          at: String(death),
-          ...UNDISTURBED,
-        });
-      }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-
-    // How often a wait is written down depends on how fast pods are.
-    expect(deaths).toBeGreaterThan(12);
+    await dieAfterEachWrite({
+      world,
+      prefix: "canary",
+      open,
+      drive: (client, namespace) => driveRequest(client, `${namespace}/out`),
+      outcome,
+      undisturbed: UNDISTURBED,
+      // Locks, ledgers, journal and four acts.
+      moreThan: 12,
+    });
   }, 300_000);
 });

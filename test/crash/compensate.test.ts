@@ -2,14 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
 import { leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
-import { Crash } from "../support/faulty-client.ts";
-import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
+import { dieAfterEachWrite, driveRequest, SYSTEM } from "../support/mortal-operator.ts";
 import { refuseScaling } from "../support/refuse-scaling.ts";
 import { imageOf, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
-
-/** Shops that are open at the same time: the API server has more to do than the runs. */
-const AT_ONCE = 6;
 
 /** The restart gives the restored version another number, and so does its way back. */
 const STEPS = [
@@ -110,41 +106,22 @@ describe("the operator dies after each write while it undoes a request", () => {
   };
 
   it("same end, nothing done twice", async () => {
-    const undisturbed = await open("undone-0");
     let failedAt = Infinity;
-    const counted = mortal(world.client, Infinity, (ordinal, args) => {
-      if (JSON.stringify(args).includes('"compensating"')) failedAt = Math.min(failedAt, ordinal);
+    await dieAfterEachWrite({
+      world,
+      prefix: "undone",
+      open,
+      drive: (client, namespace) => driveRequest(client, `${namespace}/undo`),
+      outcome,
+      undisturbed: UNDISTURBED,
+      // Journal, ledgers and acts of three undos.
+      moreThan: 15,
+      onWrite(ordinal, args) {
+        if (JSON.stringify(args).includes('"compensating"')) failedAt = Math.min(failedAt, ordinal);
+      },
+      // What comes before is the same in every request of several steps.
+      from: () => failedAt - 1,
     });
-    await driveRequest(counted.client, "undone-0/undo");
-    expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
-    // What comes before is the same in every request of several steps. Journal, ledgers and acts of three undos.
-    const first = failedAt - 1;
-    expect(counted.writes() - first).toBeGreaterThan(15);
-
-    let deaths = 0;
-    const queue = Array.from({ length: counted.writes() - first + 1 }, (_, index) => first + index);
-    async function work(): Promise<void> {
-      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-        const shop = await open(`undone-${at}`);
-        const key = `${shop.namespace}/undo`;
-        const death = await driveRequest(mortal(world.client, at).client, key).catch(
-          (error: unknown) => error,
-        );
-        if (death !== undefined && !(death instanceof Crash)) throw death;
-        if (death !== undefined) deaths += 1;
-
-        await driveRequest(world.client, key);
-
-        expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
-          at: String(death),
-          ...UNDISTURBED,
-        });
-      }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-
-    // How often a wait is written down depends on how fast pods are.
-    expect(deaths).toBeGreaterThan(15);
   }, 400_000);
 
   it("same end where two controllers carry it out at the same time", async () => {

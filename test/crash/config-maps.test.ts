@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, it } from "@jest/globals";
 import { configMapType, leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
 import { createMap, getMap, membersOfMap } from "../support/config-maps.ts";
-import { Crash } from "../support/faulty-client.ts";
-import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
+import { dieAfterEachWrite, driveRequest, SYSTEM } from "../support/mortal-operator.ts";
 import { container, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
-
-const AT_ONCE = 6;
 
 /** An immutable map that is deleted and created anew, a mutable one, one key of another; fresh pods for `web`. */
 const STEPS = [
@@ -99,34 +96,15 @@ describe("the operator dies after each write of a request about ConfigMaps", () 
   };
 
   it("same end, nothing done twice", async () => {
-    const undisturbed = await open("maps-0");
-    const counted = mortal(world.client, Infinity);
-    await driveRequest(counted.client, "maps-0/undo");
-    expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
-    expect(counted.writes()).toBeGreaterThan(25);
-
-    let deaths = 0;
-    const queue = Array.from({ length: counted.writes() }, (_, index) => index + 1);
-    async function work(): Promise<void> {
-      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-        const shop = await open(`maps-${at}`);
-        const key = `${shop.namespace}/undo`;
-        const death = await driveRequest(mortal(world.client, at).client, key).catch(
-          (error: unknown) => error,
-        );
-        if (death !== undefined && !(death instanceof Crash)) throw death;
-        if (death !== undefined) deaths += 1;
-
-        await driveRequest(world.client, key);
-
-        expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
-          at: String(death),
-          ...UNDISTURBED,
-        });
-      }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-
-    expect(deaths).toBeGreaterThan(25);
+    await dieAfterEachWrite({
+      world,
+      prefix: "maps",
+      open,
+      drive: (client, namespace) => driveRequest(client, `${namespace}/undo`),
+      outcome,
+      undisturbed: UNDISTURBED,
+      // Locks, ledgers, journal, snapshots and acts of three steps.
+      moreThan: 25,
+    });
   }, 300_000);
 });

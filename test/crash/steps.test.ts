@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, it } from "@jest/globals";
 import { ROLLBACK_LEDGERS } from "../../src/kube/rollback-kinds.ts";
 import { leaseType } from "../../src/kube/well-known.ts";
 import { readAudit } from "../cluster/audit.ts";
-import { Crash } from "../support/faulty-client.ts";
-import { driveRequest, mortal, SYSTEM } from "../support/mortal-operator.ts";
+import { dieAfterEachWrite, driveRequest, SYSTEM } from "../support/mortal-operator.ts";
 import { imageOf, openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
-
-/** Shops that are open at the same time: the API server has more to do than the runs. */
-const AT_ONCE = 6;
 
 const STEPS = [
   { name: "stop", scale: { kind: "Deployment", name: "worker", replicas: 0 } },
@@ -93,36 +89,15 @@ describe("the operator dies after each write of a request of several steps", () 
   };
 
   it("same end, nothing done twice", async () => {
-    const undisturbed = await open("steps-0");
-    const counted = mortal(world.client, Infinity);
-    await driveRequest(counted.client, "steps-0/undo");
-    expect(await outcome(undisturbed)).toEqual(UNDISTURBED);
-    // Locks, ledgers, journal and acts of three steps.
-    expect(counted.writes()).toBeGreaterThan(20);
-
-    let deaths = 0;
-    const queue = Array.from({ length: counted.writes() }, (_, index) => index + 1);
-    async function work(): Promise<void> {
-      for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-        const shop = await open(`steps-${at}`);
-        const key = `${shop.namespace}/undo`;
-        const death = await driveRequest(mortal(world.client, at).client, key).catch(
-          (error: unknown) => error,
-        );
-        if (death !== undefined && !(death instanceof Crash)) throw death;
-        if (death !== undefined) deaths += 1;
-
-        await driveRequest(world.client, key);
-
-        expect({ at: String(death), ...(await outcome(shop)) }).toEqual({
-          at: String(death),
-          ...UNDISTURBED,
-        });
-      }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-
-    // How often a wait is written down depends on how fast pods are.
-    expect(deaths).toBeGreaterThan(20);
+    await dieAfterEachWrite({
+      world,
+      prefix: "steps",
+      open,
+      drive: (client, namespace) => driveRequest(client, `${namespace}/undo`),
+      outcome,
+      undisturbed: UNDISTURBED,
+      // Locks, ledgers, journal and acts of three steps.
+      moreThan: 20,
+    });
   }, 300_000);
 });

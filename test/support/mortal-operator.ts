@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "@jest/globals";
 import { createActions } from "../../src/actions/registry.ts";
 import { createChecks } from "../../src/checks/registry.ts";
 import { SoakRuns } from "../../src/checks/soak-runs.ts";
@@ -7,6 +8,7 @@ import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
 import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
+import type { ReconcileResult } from "../../src/kube/controller.ts";
 import { Crash, faultyClient } from "./faulty-client.ts";
 
 /** The operator's own namespace, where the locks are. */
@@ -17,7 +19,7 @@ const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]
 const { signal } = new AbortController();
 
 /** All that one process has; nothing of it survives. */
-function portsOf(client: KubeClient): RequestPorts {
+export function portsOf(client: KubeClient): RequestPorts {
   const soaks = new SoakRuns(
     createChecks({
       sample: () => Promise.reject(new Error("no signal here")),
@@ -46,8 +48,13 @@ function portsOf(client: KubeClient): RequestPorts {
 /** Passes of the request controller in this process as the work queue makes them, only sooner, until the end. */
 export async function driveRequest(client: KubeClient, key: string): Promise<void> {
   const ports = portsOf(client);
+  await untilDone(() => reconcileRequest(ports, key, signal));
+}
+
+/** Passes as the work queue makes them, only sooner. */
+export async function untilDone(reconcile: () => Promise<ReconcileResult>): Promise<void> {
   for (;;) {
-    const result = await reconcileRequest(ports, key, signal);
+    const result = await reconcile();
     if (!("afterMs" in result)) return;
     await sleep(Math.min(result.afterMs, 50));
   }
@@ -79,4 +86,59 @@ export function mortal(
     },
   });
   return { client, writes: () => writes };
+}
+
+/** Shops that are open at the same time: the API server has more to do than the runs. */
+const AT_ONCE = 6;
+
+/** What is done in a namespace, and how it looks when nobody dies. */
+export interface MortalStory<Opened> {
+  readonly world: { readonly client: KubeClient };
+  /** Namespaces are `PREFIX-0` for the undisturbed run, then `PREFIX-N` for the death after write N. */
+  readonly prefix: string;
+  open(namespace: string): Promise<Opened>;
+  /** All that one process does there, until it has nothing left to do. */
+  drive(client: KubeClient, namespace: string): Promise<void>;
+  /** What is not as one undisturbed run leaves it. */
+  outcome(opened: Opened): Promise<object>;
+  readonly undisturbed: object;
+  /** There are more writes than this, and more deaths: how often a wait is written down depends on how fast pods are. */
+  readonly moreThan: number;
+  /** Sees each write of the undisturbed run. */
+  readonly onWrite?: (ordinal: number, args: readonly unknown[]) => void;
+  /** The first write after which a death is tried, asked after the undisturbed run; only the writes from there on count. */
+  readonly from?: () => number;
+}
+
+/** Same end, nothing done twice, wherever the process dies and another one goes on. */
+export async function dieAfterEachWrite<Opened>(story: MortalStory<Opened>): Promise<void> {
+  const { world, prefix, undisturbed, moreThan } = story;
+  const alone = await story.open(`${prefix}-0`);
+  const counted = mortal(world.client, Infinity, story.onWrite);
+  await story.drive(counted.client, `${prefix}-0`);
+  expect(await story.outcome(alone)).toEqual(undisturbed);
+  const from = story.from?.();
+  expect(counted.writes() - (from ?? 0)).toBeGreaterThan(moreThan);
+
+  let deaths = 0;
+  const first = from ?? 1;
+  const queue = Array.from({ length: counted.writes() - first + 1 }, (_, index) => first + index);
+  async function work(): Promise<void> {
+    for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+      const namespace = `${prefix}-${at}`;
+      const opened = await story.open(namespace);
+      const dying = story.drive(mortal(world.client, at).client, namespace);
+      const death = await dying.catch((error: unknown) => error);
+      if (death !== undefined && !(death instanceof Crash)) throw death;
+      if (death !== undefined) deaths += 1;
+
+      await story.drive(world.client, namespace);
+
+      const where = String(death);
+      expect({ at: where, ...(await story.outcome(opened)) }).toEqual({ at: where, ...undisturbed });
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+
+  expect(deaths).toBeGreaterThan(moreThan);
 }
