@@ -4,7 +4,7 @@ import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { CHANGE_CAUSE, REVISION } from "../../workloads/revisions.ts";
 import { withoutHashLabel } from "../../workloads/template.ts";
 import { WORKLOAD_TYPES, type LiveWorkload } from "../../workloads/workload.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 import type { Destination } from "./destination.ts";
 
 export interface PreparedPatch {

@@ -63,11 +63,10 @@ export async function planWorkload(
   context: PlanContext,
 ): Promise<PlanResult<WorkloadPlan>> {
   const object = workloadTitle(spec);
-  const quick = await preflighted(spec, context, object, true);
-  // Whatever does not fit, and every refusal, is asked again consistently.
-  const seen = quick.kind === "Passed" ? quick : await preflighted(spec, context, object, false);
-  if (seen.kind !== "Passed") return seen;
+  const seen = (await lookQuickly(spec, context, object)) ?? (await lookConsistently(spec, context, object));
+  if (seen.kind !== "Seen") return seen;
   const { ends: resolved, preflight } = seen;
+  if (preflight.kind !== "Passed") return preflight;
   const { workload, to } = resolved;
   const { template } = workload.object.spec;
   // A stored template that lacks what the server fills in today differs in form only.
@@ -87,37 +86,40 @@ export async function planWorkload(
   };
 }
 
-type Preflighted =
-  | {
-      readonly kind: "Passed";
-      readonly ends: Extract<ResolvedEnds, { kind: "Resolved" }>;
-      readonly preflight: Extract<Preflight, { kind: "Passed" }>;
-    }
-  | Unresolved;
+/** Both ends, and what the server would say of the change. */
+interface Seen {
+  readonly kind: "Seen";
+  readonly ends: Extract<ResolvedEnds, { kind: "Resolved" }>;
+  readonly preflight: Preflight;
+}
 
-/** Both ends, and what the server would say; with `mayBeBehind` confirmed beside it. */
-async function preflighted(
+/**
+ * By a history that may be behind, confirmed beside the preflight. Undefined when something does not fit or cannot be
+ * resolved: that is asked again consistently.
+ */
+async function lookQuickly(
   spec: WorkloadSpec,
   context: PlanContext,
   object: string,
-  mayBeBehind: boolean,
-): Promise<Preflighted> {
-  const ends = await resolveEnds(spec, context, mayBeBehind);
-  if (ends.kind !== "Resolved") return ends;
+): Promise<Seen | undefined> {
+  const ends = await resolveEnds(spec, context, true);
+  if (ends.kind !== "Resolved") return undefined;
   const [preflight, confirmed] = await Promise.all([
     preflightOf(ends, context, object),
-    !mayBeBehind || isConfirmed(ends, context),
+    isConfirmed(ends, context),
   ]);
-  if (!confirmed) return changedMeanwhile(object);
-  return preflight.kind === "Passed" ? { kind: "Passed", ends, preflight } : preflight;
+  return confirmed && preflight.kind !== "Pending" ? { kind: "Seen", ends, preflight } : undefined;
 }
 
-function changedMeanwhile(object: string): Unresolved {
-  return {
-    kind: "Pending",
-    message: `${object} was changed while it was looked at`,
-    pollAfterMs: CHANGED_POLL_MS,
-  };
+async function lookConsistently(
+  spec: WorkloadSpec,
+  context: PlanContext,
+  object: string,
+): Promise<Seen | Unresolved> {
+  const ends = await resolveEnds(spec, context, false);
+  return ends.kind === "Resolved"
+    ? { kind: "Seen", ends, preflight: await preflightOf(ends, context, object) }
+    : ends;
 }
 
 type Preflight =
@@ -147,7 +149,13 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
       `${object}: ${title} needs ${names.join(", ")}, gone from ${whereOf(dependencies.missing, namespace)}: restore it, or name another revision`,
     );
   }
-  if (rehearsal.kind === "Changed") return changedMeanwhile(object);
+  if (rehearsal.kind === "Changed") {
+    return {
+      kind: "Pending",
+      message: `${object} was changed while it was looked at`,
+      pollAfterMs: CHANGED_POLL_MS,
+    };
+  }
   if (rehearsal.kind === "Refused") {
     return refused("DryRunRefused", `${object}: the API server would refuse the change: ${rehearsal.words}`);
   }

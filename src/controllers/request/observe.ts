@@ -22,10 +22,11 @@ export async function observe(
   key: ObjectKey,
   signal: AbortSignal,
 ): Promise<Situation | undefined> {
-  const expected = ports.cached(formatKey(key))?.spec.policyRef?.name;
+  const cached = ports.cached(formatKey(key));
+  const expected = cached?.spec.policyRef?.name;
   const [request, early, expectedPolicy] = await Promise.all([
     ports.client.tryGet(ROLLBACK_REQUESTS, key, { signal }),
-    readNamedLedgers(ports, key, signal),
+    readNamedLedgers(ports, cached, signal),
     readPolicy(ports, key, expected, signal),
   ]);
   if (request === undefined) return undefined;
@@ -75,8 +76,11 @@ async function readPolicy(
 }
 
 /** A spec never changes, so where the cached one names its objects, their ledgers can be read along with the request. */
-async function readNamedLedgers(ports: RequestPorts, key: ObjectKey, signal: AbortSignal): Promise<Ledgers> {
-  const request = ports.cached(formatKey(key));
+async function readNamedLedgers(
+  ports: RequestPorts,
+  request: RollbackRequest | undefined,
+  signal: AbortSignal,
+): Promise<Ledgers> {
   const written = request === undefined ? undefined : writtenSteps(request, undefined);
   if (request === undefined || written === undefined || "kind" in written) return new Map();
   const steps = resolveSteps(request, written, ports.actions, request.status?.resolved?.target);
