@@ -79,6 +79,19 @@ export async function runController(options: ControllerOptions): Promise<void> {
   }
 }
 
+/** The same; then nothing wakes it any more, and its queue ends. `stops` are how to stop listening. */
+export async function runControllerWith(
+  stops: readonly (() => void)[],
+  options: ControllerOptions,
+): Promise<void> {
+  try {
+    await runController(options);
+  } finally {
+    for (const stop of stops) stop();
+    await options.queue.shutDown();
+  }
+}
+
 async function runWorker(options: ControllerOptions, employed: AbortSignal): Promise<void> {
   const { queue } = options;
   for (let taken = await queue.take(employed); taken !== undefined; taken = await queue.take(employed)) {

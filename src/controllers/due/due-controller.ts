@@ -1,5 +1,5 @@
 import type { Random } from "../../kube/clock.ts";
-import { fixedWorkers, runController } from "../../kube/controller.ts";
+import { fixedWorkers, runControllerWith } from "../../kube/controller.ts";
 import { keyOf } from "../../kube/objects.ts";
 import type { RollbackLedger } from "../../kube/rollback-kinds.ts";
 import type { Store } from "../../kube/store.ts";
@@ -38,18 +38,13 @@ export async function runDueController(options: DueControllerOptions, signal: Ab
     options.onKillSwitch(addAll),
   ];
   addAll();
-  try {
-    await runController({
-      queue,
-      workers: fixedWorkers(WORKERS),
-      reconcile: (key, abort) => reconcileDue(ports, key, abort),
-      timeoutMs: RECONCILE_TIMEOUT_MS,
-      clock,
-      onError: options.onError,
-      signal,
-    });
-  } finally {
-    for (const stop of stops) stop();
-    await queue.shutDown();
-  }
+  await runControllerWith(stops, {
+    queue,
+    workers: fixedWorkers(WORKERS),
+    reconcile: (key, abort) => reconcileDue(ports, key, abort),
+    timeoutMs: RECONCILE_TIMEOUT_MS,
+    clock,
+    onError: options.onError,
+    signal,
+  });
 }

@@ -2,7 +2,7 @@ import type { ConfigurationChange } from "../../decision/configuration.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import type { Deployment } from "../../kube/well-known.ts";
-import { targetHash } from "../ledger/ledger.ts";
+import { ledgerKey } from "../ledger/ledger.ts";
 import { concernedMaps } from "../snapshots/concerned-maps.ts";
 import { mapTarget } from "../snapshots/map-target.ts";
 import type { PolicyPorts } from "./ports.ts";
@@ -18,7 +18,7 @@ export function configurationChanges(
 ): readonly ConfigurationChange[] {
   const { namespace = "" } = policy.metadata;
   return concernedMaps(policy, deployment).flatMap((name) => {
-    const ledger = ledgers.get(`${namespace}/${targetHash(mapTarget(namespace, name))}`)?.spec;
+    const ledger = ledgers.get(ledgerKey(mapTarget(namespace, name)))?.spec;
     const at = ledger === undefined ? undefined : changedAt(ledger);
     return at === undefined ? [] : [{ configMap: name, at }];
   });

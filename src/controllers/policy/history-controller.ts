@@ -1,11 +1,11 @@
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock, Random } from "../../kube/clock.ts";
-import { fixedWorkers, runController, type ReconcileResult } from "../../kube/controller.ts";
+import { fixedWorkers, runControllerWith, type ReconcileResult } from "../../kube/controller.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { keyOf, objectKey } from "../../kube/objects.ts";
 import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
-import { targetHash } from "../ledger/ledger.ts";
+import { ledgerKey } from "../ledger/ledger.ts";
 import { isFinished } from "../request/phase.ts";
 import { REQUESTS_BY_POLICY, requestPolicy, surplusRequests } from "./history.ts";
 import { REPLICA_SETS_BY_OWNER, type PolicyPorts } from "./ports.ts";
@@ -48,20 +48,15 @@ export async function runHistoryController(
     }),
   ];
   queueAll(ports.policies, queue);
-  try {
-    await runController({
-      queue,
-      workers: fixedWorkers(WORKERS),
-      reconcile: (key, abort) => pruneHistory(ports, key, abort),
-      timeoutMs: RECONCILE_TIMEOUT_MS,
-      clock,
-      onError: options.onError,
-      signal,
-    });
-  } finally {
-    for (const stop of stops) stop();
-    await queue.shutDown();
-  }
+  await runControllerWith(stops, {
+    queue,
+    workers: fixedWorkers(WORKERS),
+    reconcile: (key, abort) => pruneHistory(ports, key, abort),
+    timeoutMs: RECONCILE_TIMEOUT_MS,
+    clock,
+    onError: options.onError,
+    signal,
+  });
 }
 
 /** Deletes what is too much of one policy. Throws KubeError. */
@@ -81,7 +76,7 @@ export async function pruneHistory(
   const surplus = surplusRequests({
     limits: policy.spec.history,
     requests: ports.requests.byIndex(REQUESTS_BY_POLICY, key),
-    ledger: ports.ledgers.get(`${target.namespace}/${targetHash(target)}`)?.spec,
+    ledger: ports.ledgers.get(ledgerKey(target))?.spec,
     live: view?.live,
     now: ports.clock.now(),
   });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock, Random } from "../../kube/clock.ts";
-import { runController, type WorkerCount } from "../../kube/controller.ts";
+import { runControllerWith, type WorkerCount } from "../../kube/controller.ts";
 import { keyOf, type KubeObject } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Store, StoreChange } from "../../kube/store.ts";
@@ -112,18 +112,13 @@ export async function runRequestController(
   ];
   // In a function of its own: the list would be kept as long as this one runs.
   start();
-  try {
-    await runController({
-      queue,
-      workers: options.workers,
-      reconcile: (key, abort) => reconcileRequest(ports, key, abort),
-      timeoutMs: RECONCILE_TIMEOUT_MS,
-      clock,
-      onError: options.onError,
-      signal,
-    });
-  } finally {
-    for (const stop of stops) stop();
-    await queue.shutDown();
-  }
+  await runControllerWith(stops, {
+    queue,
+    workers: options.workers,
+    reconcile: (key, abort) => reconcileRequest(ports, key, abort),
+    timeoutMs: RECONCILE_TIMEOUT_MS,
+    clock,
+    onError: options.onError,
+    signal,
+  });
 }

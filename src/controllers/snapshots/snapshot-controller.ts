@@ -4,7 +4,7 @@ import { parseDuration } from "../../crds/duration.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Clock, Random } from "../../kube/clock.ts";
-import { fixedWorkers, runController, type ReconcileResult } from "../../kube/controller.ts";
+import { fixedWorkers, runControllerWith, type ReconcileResult } from "../../kube/controller.ts";
 import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { keyOf } from "../../kube/objects.ts";
 import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -12,7 +12,7 @@ import type { Store } from "../../kube/store.ts";
 import type { Deployment } from "../../kube/well-known.ts";
 import { createWorkQueue, priorities, type WorkQueueHooks } from "../../kube/work-queue.ts";
 import { recordContentGood } from "../ledger/contents.ts";
-import { changeLedger, targetHash } from "../ledger/ledger.ts";
+import { changeLedger, ledgerKey } from "../ledger/ledger.ts";
 import { queueAll } from "../policy/wake.ts";
 import { isFinished } from "../request/phase.ts";
 import { bakingOf } from "./baked.ts";
@@ -81,20 +81,15 @@ export async function runSnapshotController(
   const seen = new Map<string, Seen>();
   const forbidden = new Set<string>();
   queueAll(ports.policies, queue);
-  try {
-    await runController({
-      queue,
-      workers: fixedWorkers(WORKERS),
-      reconcile: (key, abort) => keepSnapshotsOf(ports, seen, forbidden, key, abort),
-      timeoutMs: RECONCILE_TIMEOUT_MS,
-      clock,
-      onError: options.onError,
-      signal,
-    });
-  } finally {
-    for (const stop of stops) stop();
-    await queue.shutDown();
-  }
+  await runControllerWith(stops, {
+    queue,
+    workers: fixedWorkers(WORKERS),
+    reconcile: (key, abort) => keepSnapshotsOf(ports, seen, forbidden, key, abort),
+    timeoutMs: RECONCILE_TIMEOUT_MS,
+    clock,
+    onError: options.onError,
+    signal,
+  });
 }
 
 /** One look at all ConfigMaps of one policy. Throws KubeError. */
@@ -151,7 +146,7 @@ async function keepOne(
   const isNews = ports.maps.get(key)?.metadata.resourceVersion !== last?.resourceVersion;
   if (isNews && last !== undefined && now - last.at < SHORTEST_GAP_MS) return last.at + SHORTEST_GAP_MS - now;
   const target = mapTarget(namespace, name);
-  let ledger = ports.ledgers.get(`${namespace}/${targetHash(target)}`)?.spec;
+  let ledger = ports.ledgers.get(ledgerKey(target))?.spec;
   if (isNews) {
     const taken = await takeSnapshot(ports.client, place, name, { at: now, release: releaseText(policy) });
     if (taken === undefined) return undefined;
