@@ -8,7 +8,7 @@ import {
   type HorizontalPodAutoscaler,
 } from "../kube/scale-types.ts";
 import { autoscalersOf, isMovedByHpa } from "./autoscalers.ts";
-import { FIELD_MANAGER } from "./field-manager.ts";
+import { FIELD_MANAGER } from "../kube/field-manager.ts";
 import { sendScale } from "./scale-patch.ts";
 import { parseObject, readTarget } from "./scale-target.ts";
 

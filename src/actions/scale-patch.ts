@@ -1,7 +1,7 @@
 import type { KubeClient } from "../kube/client.ts";
 import type { JsonPatchOperation } from "../kube/patch.ts";
 import { scaleType, type Scale } from "../kube/scale-types.ts";
-import { FIELD_MANAGER } from "./field-manager.ts";
+import { FIELD_MANAGER } from "../kube/field-manager.ts";
 import type { ScaleTarget } from "./scale-target.ts";
 
 /**

@@ -54,6 +54,18 @@ export async function keepSnapshot(
   }
 }
 
+/** Sees to it that all of these are stored, before any of them is written over. Throws KubeError; TypeError where one cannot be. */
+export async function keepSnapshots(
+  place: Place,
+  subject: string,
+  contents: readonly Content[],
+): Promise<void> {
+  for (const content of contents) {
+    const kept = await keepSnapshot(place, subject, content);
+    if (kept.kind === "Gone") throw new TypeError(`${kept.message}: delete it, then it is made anew`);
+  }
+}
+
 function keyIn({ namespace }: Place, name: string) {
   return { namespace, name };
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { serviceType, type Service } from "../../kube/well-known.ts";
 import { digestOf } from "../digest.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 import type { Selector } from "../selects.ts";
 
 export function selectorOf({ spec }: Service): Selector {

@@ -1,7 +1,7 @@
 import { groupOf } from "../../kube/objects.ts";
-import { scalablePlural } from "../../kube/scale-types.ts";
 import { ROUTE_KINDS } from "../../traffic/route-kinds.ts";
 import type { Right } from "../action.ts";
+import { rightsToMove } from "../live-value.ts";
 import { routeOf, type CanarySpec } from "./canary-plan.ts";
 
 /** All routes of the kind are looked at; which others than the named one must change is known by the plan only. */
@@ -19,11 +19,8 @@ export function requiredRights(spec: CanarySpec): readonly Right[] {
 }
 
 function scaleRights({ kind, name }: NonNullable<CanarySpec["scaleDown"]>): readonly Right[] {
-  const resource = scalablePlural(kind);
   return [
-    { apiGroup: "apps", resource, verb: "get", name },
-    { apiGroup: "apps", resource: `${resource}/scale`, verb: "get", name },
-    { apiGroup: "apps", resource: `${resource}/scale`, verb: "patch", name },
+    ...rightsToMove({ change: "Replicas", object: `${kind}/${name}` }),
     ...(kind === "Deployment" ? [{ apiGroup: "apps", resource: "replicasets", verb: "list" }] : []),
   ];
 }

@@ -4,7 +4,7 @@ import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { movedRules, ruleLists, rulesAt, withRules, type PlacedRule } from "../../traffic/rewrite.ts";
 import type { Move, RouteKind, RouteObject } from "../../traffic/route-kind.ts";
 import { digestOf } from "../digest.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 import { FORMER_RULES, formerRulesText, readFormerRules, type FormerRules } from "./former-rules.ts";
 
 /** One write to a route: other rules in their places, and what is recorded of those that stood there. */

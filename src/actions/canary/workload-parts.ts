@@ -10,7 +10,7 @@ import {
 import { parseObject, readTarget, type ScaleTarget } from "../scale-target.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ApplyContext } from "../action.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 import { sendScale } from "../scale-patch.ts";
 import type { CanaryPlan } from "./canary-plan.ts";
 import type { Part, PartState } from "./part.ts";

@@ -11,7 +11,7 @@ import {
   readReplacement,
   type Replacement,
 } from "../../config-maps/replacement.ts";
-import { keepSnapshot, readSnapshot } from "../../config-maps/snapshot-store.ts";
+import { keepSnapshots, readSnapshot } from "../../config-maps/snapshot-store.ts";
 import { configMapType, type ConfigMap } from "../../kube/well-known.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
 import { parseConfigMapTitle } from "../config-map-title.ts";
@@ -91,11 +91,7 @@ async function write(
   replacement: Replacement,
   context: ApplyContext,
 ): Promise<void> {
-  const { name } = replacement;
-  for (const each of [live, content]) {
-    const kept = await keepSnapshot(context, name, each);
-    if (kept.kind === "Gone") throw new TypeError(`${kept.message}: delete it, then it is made anew`);
-  }
+  await keepSnapshots(context, replacement.name, [live, content]);
   if (map.immutable === true) await replaceImmutable(map, replacement, content, context);
   else await sendContent(map, content, context, false);
 }

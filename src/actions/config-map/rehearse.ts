@@ -6,7 +6,7 @@ import { missingRights } from "../../kube/missing-rights.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { configMapType, type ConfigMap } from "../../kube/well-known.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 import { sendContent } from "./write.ts";
 
 /** Whoever changes it is done with it soon. */

@@ -10,7 +10,7 @@ import type { Place } from "../../config-maps/place.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { configMapType, type ConfigMap } from "../../kube/well-known.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 
 /**
  * Exactly this content instead of what was read. It tests the version, not the content: a ConfigMap has no status that

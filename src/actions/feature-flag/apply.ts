@@ -1,6 +1,6 @@
 import { contentOf, withoutValues, type Content } from "../../config-maps/content.ts";
 import { subjectOf } from "../../config-maps/snapshot.ts";
-import { keepSnapshot, readSnapshot } from "../../config-maps/snapshot-store.ts";
+import { keepSnapshots, readSnapshot } from "../../config-maps/snapshot-store.ts";
 import type { ApplyContext, ApplyResult } from "../action.ts";
 import { parseConfigMapTitle } from "../config-map-title.ts";
 import { writeGuarded, type ReadyToWrite } from "../guarded-write.ts";
@@ -66,10 +66,6 @@ async function wantedValue(
 }
 
 async function write(flag: LiveFlag, wanted: Content, key: string, context: ApplyContext): Promise<void> {
-  const subject = subjectOf(flag.map.metadata.name, key);
-  for (const each of [flag.content, wanted]) {
-    const kept = await keepSnapshot(context, subject, each);
-    if (kept.kind === "Gone") throw new TypeError(`${kept.message}: delete it, then it is made anew`);
-  }
+  await keepSnapshots(context, subjectOf(flag.map.metadata.name, key), [flag.content, wanted]);
   await sendFlag(flag, key, wanted.data[key] ?? "", context, false);
 }

@@ -4,7 +4,7 @@ import { subjectOf } from "../../config-maps/snapshot.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { objectKey } from "../../kube/objects.ts";
 import { configMapType, type ConfigMap } from "../../kube/well-known.ts";
-import { FIELD_MANAGER } from "../field-manager.ts";
+import { FIELD_MANAGER } from "../../kube/field-manager.ts";
 
 /** The one key of a ConfigMap as it is now. */
 export interface LiveFlag {

@@ -1,5 +1,5 @@
-import { scalablePlural } from "../../kube/scale-types.ts";
 import type { Action, Right } from "../action.ts";
+import { rightsToMove } from "../live-value.ts";
 import { applyScale } from "./apply.ts";
 import { observeScale } from "./observe.ts";
 import { narrowScale, planScale, type ScalePlan, type ScaleSpec } from "./plan.ts";
@@ -30,11 +30,8 @@ export function scaleAction({ stuckAfterMs }: ScaleOptions): Action<ScaleSpec, S
 }
 
 function requiredRights({ kind, name }: ScaleSpec): readonly Right[] {
-  const resource = scalablePlural(kind);
   return [
-    { apiGroup: "apps", resource, verb: "get", name },
-    { apiGroup: "apps", resource: `${resource}/scale`, verb: "get", name },
-    { apiGroup: "apps", resource: `${resource}/scale`, verb: "patch", name },
+    ...rightsToMove({ change: "Replicas", object: `${kind}/${name}` }),
     ...(kind === "Deployment" ? [{ apiGroup: "apps", resource: "replicasets", verb: "list" }] : []),
     { apiGroup: "", resource: "pods", verb: "list" },
   ];

@@ -62,9 +62,27 @@ export async function changeLedgers(
   signal: AbortSignal,
 ): Promise<Ledgers> {
   const targets = automatic === undefined ? targetsOf(resolution) : ledgerTargets(resolution);
-  const entries = [...byHash(targets)].map(async ([hash, target]) => {
-    const cached = ports.cachedLedger(ledgerKey(target));
-    return [hash, await changeLedger(ports.client, target, change, signal, cached)] as const;
-  });
+  const entries = [...byHash(targets).values()].map((target) => changed(ports, target, change, signal));
   return new Map([...ledgers, ...(await Promise.all(entries))]);
+}
+
+/** Changes the ledger of one target. Returns all ledgers as they are known now. Throws KubeError. */
+export async function changeLedgerOf(
+  ports: Pick<RequestPorts, "client" | "cachedLedger">,
+  ledgers: Ledgers,
+  target: TargetKey,
+  change: LedgerChange,
+  signal: AbortSignal,
+): Promise<Ledgers> {
+  return new Map([...ledgers, await changed(ports, target, change, signal)]);
+}
+
+async function changed(
+  { client, cachedLedger }: Pick<RequestPorts, "client" | "cachedLedger">,
+  target: TargetKey,
+  change: LedgerChange,
+  signal: AbortSignal,
+) {
+  const ledger = await changeLedger(client, target, change, signal, cachedLedger(ledgerKey(target)));
+  return [targetHash(target), ledger] as const;
 }

@@ -5,8 +5,8 @@ import { errorMessage, isForbidden } from "../../kube/errors.ts";
 import { recordRollback } from "../ledger/changes.ts";
 import { recordContentRollback } from "../ledger/contents.ts";
 import { formerNumber } from "../ledger/former-number.ts";
-import { changeLedger, ledgerKey, targetHash } from "../ledger/ledger.ts";
 import { isUndo, journalOf, openStep, type OpenStep } from "./journal.ts";
+import { changeLedgerOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
 import { activityOf, applyContext, resolvedStep, writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
@@ -155,8 +155,7 @@ async function recordWhatBecame(
   }
   const rollback = { from, to, at, request: request.metadata.name };
   const change = (before: RollbackLedgerSpec) => recordContentRollback(before, rollback);
-  const ledger = await changeLedger(ports.client, target, change, signal);
-  return new Map([...ledgers, [targetHash(target), ledger]]);
+  return changeLedgerOf(ports, ledgers, target, change, signal);
 }
 
 async function recordRelease(
@@ -174,8 +173,9 @@ async function recordRelease(
   const { objectUid } = planned;
   if (!action.makesRelease || target === undefined || left === undefined || made === undefined)
     return ledgers;
-  const ledger = await changeLedger(
-    ports.client,
+  return changeLedgerOf(
+    ports,
+    ledgers,
     target,
     (before) =>
       recordRollback(before, {
@@ -189,9 +189,7 @@ async function recordRelease(
         reason: request.spec.reason || "rolled back by request",
       }),
     signal,
-    ports.cachedLedger(ledgerKey(target)),
   );
-  return new Map([...ledgers, [targetHash(target), ledger]]);
 }
 
 function reportAct(

@@ -1,8 +1,8 @@
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import { recordDue, startHold, type DueOwner } from "../ledger/due.ts";
-import { changeLedger, ledgerKey, targetHash, type LedgerChange } from "../ledger/ledger.ts";
+import type { LedgerChange } from "../ledger/ledger.ts";
 import { openStep } from "./journal.ts";
-import { ledgerOf } from "./ledgers.ts";
+import { changeLedgerOf, ledgerOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { Ledgers } from "./situation.ts";
@@ -60,7 +60,5 @@ async function change(
   const [target] = resolvedStep(situation, index).targets;
   // Only checks have no object, and they change nothing.
   if (target === undefined) return situation.ledgers;
-  const cached = ports.cachedLedger(ledgerKey(target));
-  const ledger = await changeLedger(ports.client, target, edit, signal, cached);
-  return new Map([...situation.ledgers, [targetHash(target), ledger]]);
+  return changeLedgerOf(ports, situation.ledgers, target, edit, signal);
 }

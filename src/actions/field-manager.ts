@@ -1,1 +1,0 @@
-export { FIELD_MANAGER } from "../kube/field-manager.ts";
