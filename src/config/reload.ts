@@ -8,6 +8,7 @@ const RELOADABLE = {
   // The caches, the leases and the locks of a running process stand on these.
   namespace: false,
   watchNamespaces: false,
+  gitOps: true,
   killSwitch: false,
   leaderElection: false,
   prometheus: true,

@@ -64,6 +64,14 @@ export const OperatorConfig = z
         concurrentRequests: z.int().min(1).max(1_000).default(20),
       })
       .prefault({}),
+    gitOps: z
+      .strictObject({
+        /** Where Argo CD runs: Applications whose tracking id names no namespace are there. */
+        argoCdNamespace: name.default("argocd"),
+        /** ServiceAccount of `namespace` that stops Argo CD and Flux; deploy/gitops-hold makes it. */
+        holdAccount: name.default("rollback-hold"),
+      })
+      .prefault({}),
     killSwitch: z
       .strictObject({ configMap: name.default("rollback-kill-switch"), key: z.string().default("stop") })
       .prefault({}),

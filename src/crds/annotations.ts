@@ -17,4 +17,14 @@ export const REQUEST_ANNOTATIONS = {
   /** Why not; may be empty. */
   deny: `${GROUP}/deny`,
   deniedBy: `${GROUP}/denied-by`,
+  /** "true" ends the holds of a finished request. */
+  release: `${GROUP}/release`,
+} as const;
+
+/** On an Application of Argo CD, or on a Kustomization or HelmRelease of Flux. */
+export const OWNER_ANNOTATIONS = {
+  /** What its owner allows: policies that may stop it, as namespace/name, apart by commas; written by people. */
+  consent: `${GROUP}/consent`,
+  /** Who stops it and what stood there before; written by the operator. */
+  held: `${GROUP}/held`,
 } as const;

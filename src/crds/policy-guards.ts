@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dnsLabel, duration, limitedDuration, listMap, meta, Severity, text } from "./common.ts";
+import { GitOpsMode } from "./gitops-hold.ts";
 
 export const FreezeWindow = z
   .object({
@@ -39,7 +40,15 @@ export const Guards = z
       .max(16)
       .default([])
       .meta(meta("Times in which nothing is rolled back without asking.", listMap("name"))),
+    gitOps: GitOpsMode.default("Refuse"),
   })
-  .default({ cooldown: "30m", maxPerDay: 3, settle: "60s", maxBreachAge: "20m", freeze: [] })
+  .default({
+    cooldown: "30m",
+    maxPerDay: 3,
+    settle: "60s",
+    maxBreachAge: "20m",
+    freeze: [],
+    gitOps: "Refuse",
+  })
   .meta(meta("What holds an automatic rollback back."));
 export type Guards = z.output<typeof Guards>;

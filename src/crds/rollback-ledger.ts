@@ -11,6 +11,7 @@ import {
   text,
   time,
 } from "./common.ts";
+import { LedgerHold } from "./gitops-hold.ts";
 import { Trigger } from "./rollback-request.ts";
 import { LedgerDue } from "./temporary-change.ts";
 
@@ -173,6 +174,11 @@ export const RollbackLedgerSpec = z
       .max(50)
       .optional()
       .meta(meta("Temporary changes that are to be finished.", atomicList)),
+    holds: z
+      .array(LedgerHold)
+      .max(50)
+      .optional()
+      .meta(meta("GitOps tools' objects that are stopped until Git agrees.", atomicList)),
     deaths: z
       .array(LedgerDeath)
       .max(1000)

@@ -16,6 +16,7 @@ export const RollbackRequestKind: KindDefinition = {
     { name: "Phase", type: "string", jsonPath: ".status.phase" },
     { name: "Progress", type: "string", jsonPath: ".status.progress" },
     { name: "Verified", type: "string", jsonPath: '.status.conditions[?(@.type=="Verified")].status' },
+    { name: "Persisted", type: "string", jsonPath: '.status.conditions[?(@.type=="Persisted")].status' },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
     { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
     {

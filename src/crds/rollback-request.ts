@@ -15,6 +15,7 @@ import {
   text,
   time,
 } from "./common.ts";
+import { HoldStatus, PlannedHold } from "./gitops-hold.ts";
 import { AllowedImages, PolicySignal } from "./rollback-policy.ts";
 import { HAS_A_CHANGING_STEP, ImagePin, REPLICAS, steps } from "./steps.ts";
 import { TemporaryChange } from "./temporary-change.ts";
@@ -148,6 +149,9 @@ export type Phase = z.output<typeof Phase>;
 
 /** Steps of a request, and as many again that undo them. */
 const MOST_STEPS = 40;
+
+/** GitOps owners of the objects of one request. */
+const MOST_HOLDS = 8;
 
 /** A revision of a workload as identities only: never a template, never a value. */
 export const RevisionRef = z
@@ -325,17 +329,23 @@ export const RollbackRequestStatus = z
           .meta(meta("The policy's target, where a step left its workload to the policy.")),
         allowedImages: AllowedImages.optional(),
         steps: steps("Steps of the policy's plan, where the request has none of its own.").optional(),
+        holdPolicy: objectName("The policy whose guards let this request stop GitOps tools.").optional(),
         automatic: z.boolean().meta(meta("Whether the operator made this request by itself.")),
       })
       .optional()
       .meta(meta("What was copied at acceptance, so that a later edit of the policy changes nothing.")),
     plan: z
       .object({
-        digest: text("Digest over the steps' digests in order.", 64),
+        digest: text("Digest over the steps' digests in order, and over the holds.", 64),
         steps: z
           .array(PlannedStep)
           .max(MOST_STEPS)
           .meta(meta("The steps; once they are undone, followed by those that undo them.", listMap("name"))),
+        holds: z
+          .array(PlannedHold)
+          .max(MOST_HOLDS)
+          .optional()
+          .meta(meta("What is stopped before the first change, so that it lasts.", atomicList)),
       })
       .optional()
       .meta(meta("The plan.")),
@@ -344,6 +354,11 @@ export const RollbackRequestStatus = z
       .max(MOST_STEPS)
       .optional()
       .meta(meta("What happened.", listMap("name"))),
+    holds: z
+      .array(HoldStatus)
+      .max(MOST_HOLDS)
+      .optional()
+      .meta(meta("GitOps tools' objects that this request stops.", atomicList)),
     compensating: z
       .object({
         reason: text("Reason of the failure, in CamelCase.", 63),

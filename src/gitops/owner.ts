@@ -1,9 +1,14 @@
-import type { KubeObject } from "../kube/objects.ts";
+import { groupOf, type KubeObject } from "../kube/objects.ts";
+import type { GitOpsOwnerKind } from "../crds/gitops-hold.ts";
 
-/** A GitOps tool that would undo a live change of the object. */
+/** A GitOps tool's object that would undo a live change, as the marks on the changed object name it. */
 export interface GitOpsOwner {
   readonly tool: "Argo CD" | "Flux";
-  /** Such as `Application argocd/api`. */
+  readonly kind: GitOpsOwnerKind;
+  /** Undefined: where Argo CD itself runs. */
+  readonly namespace: string | undefined;
+  readonly name: string;
+  /** Such as `Application argocd/api`, for people. */
   readonly owner: string;
   /** What to do instead, for people. */
   readonly remedy: string;
@@ -11,13 +16,39 @@ export interface GitOpsOwner {
 
 const TRACKING_ID = "argocd.argoproj.io/tracking-id";
 
+const FLUX_KINDS = [
+  ["Kustomization", "kustomize.toolkit.fluxcd.io"],
+  ["HelmRelease", "helm.toolkit.fluxcd.io"],
+] as const;
+
+const HOLD_INSTEAD = 'or set "gitOps: Hold" in the guards of its RollbackPolicy';
+
 /**
  * The GitOps owner that an object's own marks prove, if any. Argo CD: a tracking id counts only if it
  * names this very object (a copied object carries the id of its original; argo-cd
  * `util/argo/resource_tracking.go`). Flux: its two labels, unless reconciling is switched off on the object.
  */
 export function gitOpsOwner(object: KubeObject): GitOpsOwner | undefined {
-  return argoCdOwner(object) ?? fluxOwner(object);
+  return gitOpsOwners(object)[0];
+}
+
+/** All of them: an object may carry the marks of a HelmRelease and of the Kustomization that made that one. */
+export function gitOpsOwners(object: KubeObject): readonly GitOpsOwner[] {
+  const argoCd = argoCdOwner(object);
+  return [...(argoCd === undefined ? [] : [argoCd]), ...fluxOwners(object)];
+}
+
+/** `Application argocd/api`; without a namespace where it is not known. */
+export function ownerText({
+  kind,
+  namespace,
+  name,
+}: {
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}): string {
+  return `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
 }
 
 /** Labels by which the tools know what they applied. */
@@ -43,14 +74,14 @@ function argoCdOwner(object: KubeObject): GitOpsOwner | undefined {
   const id = object.metadata.annotations?.[TRACKING_ID];
   if (id === undefined) return undefined;
   const [application, gvk, name] = splitTrackingId(id);
-  const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0] : "";
-  const itself = `${group}/${object.kind}:${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+  const itself = `${groupOf(object)}/${object.kind}:${object.metadata.namespace ?? ""}/${object.metadata.name}`;
   if (`${gvk}:${name}` !== itself) return undefined;
+  const owner = { kind: "Application", ...splitApplication(application) } as const;
   return {
     tool: "Argo CD",
-    owner: `Application ${application}`,
-    remedy:
-      "a live change would be undone by self-heal or the next sync: revert in Git, or take the object out of the Application",
+    ...owner,
+    owner: ownerText(owner),
+    remedy: `a live change would be undone by self-heal or the next sync: revert in Git, take the object out of the Application, ${HOLD_INSTEAD}`,
   };
 }
 
@@ -60,23 +91,30 @@ function splitTrackingId(id: string): readonly [string, string, string] {
   return [application, gvk, name];
 }
 
-function fluxOwner(object: KubeObject): GitOpsOwner | undefined {
+/** `namespace_name` of Applications outside Argo CD's own namespace; no name has an underscore. */
+function splitApplication(text: string): Pick<GitOpsOwner, "namespace" | "name"> {
+  const at = text.indexOf("_");
+  return at < 0
+    ? { namespace: undefined, name: text }
+    : { namespace: text.slice(0, at), name: text.slice(at + 1) };
+}
+
+function fluxOwners(object: KubeObject): readonly GitOpsOwner[] {
   const labels = object.metadata.labels ?? {};
   const annotations = object.metadata.annotations ?? {};
-  for (const [kind, prefix] of [
-    ["Kustomization", "kustomize.toolkit.fluxcd.io"],
-    ["HelmRelease", "helm.toolkit.fluxcd.io"],
-  ] as const) {
+  return FLUX_KINDS.flatMap(([kind, prefix]) => {
     const name = labels[`${prefix}/name`];
     const namespace = labels[`${prefix}/namespace`];
-    if (name === undefined || namespace === undefined) continue;
-    if (kind === "Kustomization" && annotations[`${prefix}/reconcile`] === "disabled") continue;
-    return {
-      tool: "Flux",
-      owner: `${kind} ${namespace}/${name}`,
-      remedy:
-        "a live change would be undone at its next reconciliation: revert in Git, or take the object out of it",
-    };
-  }
-  return undefined;
+    if (name === undefined || namespace === undefined) return [];
+    if (kind === "Kustomization" && annotations[`${prefix}/reconcile`] === "disabled") return [];
+    const owner = { kind, namespace, name };
+    return [
+      {
+        tool: "Flux",
+        ...owner,
+        owner: ownerText(owner),
+        remedy: `a live change would be undone at its next reconciliation: revert in Git, take the object out of it, ${HOLD_INSTEAD}`,
+      } as const,
+    ];
+  });
 }
