@@ -7,6 +7,8 @@ import { createChecks } from "./checks/registry.ts";
 import { SoakRuns } from "./checks/soak-runs.ts";
 import type { LiveConfig } from "./config/live.ts";
 import { runDueController } from "./controllers/due/due-controller.ts";
+import { gitOpsPorts } from "./controllers/gitops.ts";
+import { countHolds, runHoldController } from "./controllers/holds/hold-controller.ts";
 import { createKillSwitch } from "./controllers/kill-switch.ts";
 import { changeLedger, ledgerKey } from "./controllers/ledger/ledger.ts";
 import { runHistoryController } from "./controllers/policy/history-controller.ts";
@@ -106,7 +108,11 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
   const checks = createChecks(singleSamples(servers, cluster));
   const soaks = new SoakRuns(checks);
   const actions = createActions({ stuckAfterMs: () => live.current.stuckAfter, soaks });
-  const common = { client, clock, actions, killSwitch: killSwitch.state, record: events.record };
+  const gitOps = gitOpsPorts(requestClient, () => {
+    const { namespace, gitOps } = live.current;
+    return { account: { namespace, name: gitOps.holdAccount }, argoCdNamespace: gitOps.argoCdNamespace };
+  });
+  const common = { client, clock, actions, gitOps, killSwitch: killSwitch.state, record: events.record };
   const onError = (what: string) => (key: string, error: unknown, retries: number) =>
     log.warn({ [what]: key, error: errorMessage(error), retries }, "reconcile failed, will be tried again");
 
@@ -211,6 +217,25 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
     );
   }
 
+  function runHolds(signal: AbortSignal): Promise<void> {
+    metrics.holds(() => countHolds(caches.requests.store.list()));
+    return runHoldController(
+      {
+        ports: {
+          ...common,
+          client: requestClient,
+          onEnded: (fact) => log.info(fact, "hold ended"),
+        },
+        requests: caches.requests.store,
+        random,
+        hooks: metrics.queueHooks("hold"),
+        onError: onError("holds of request"),
+        onKillSwitch: killSwitch.onChange,
+      },
+      signal,
+    );
+  }
+
   function runPolicies(signal: AbortSignal): Promise<void> {
     return runPolicyController(
       {
@@ -250,6 +275,7 @@ export function compose({ live, credentials, clock, random, log, metrics }: Surr
       await Promise.all([
         runRequests(signal),
         runDue(signal),
+        runHolds(signal),
         runPolicies(signal),
         runHistory(signal),
         runSnapshots(signal),

@@ -2,6 +2,7 @@ import type { Restored } from "../checks/check.ts";
 import type { RollbackLedgerSpec } from "../crds/rollback-ledger.ts";
 import type { PolicySignal } from "../crds/rollback-policy.ts";
 import type { PlannedStep, StepEnd } from "../crds/rollback-request.ts";
+import type { GitOpsRule } from "../gitops/rule.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Right } from "../kube/right.ts";
 
@@ -47,6 +48,8 @@ export interface PlanContext {
   /** Workloads, as Kind/name, whose pods other steps of the request replace, by where those stand. */
   readonly podsReplacedBy?:
     { readonly before: readonly string[]; readonly after: readonly string[] } | undefined;
+  /** What is done about objects that a GitOps tool owns. */
+  readonly gitOps: GitOpsRule;
   /** An automatic request never falls back to a revision without a record. */
   readonly automatic: boolean;
   /** Milliseconds since the epoch. */

@@ -97,7 +97,7 @@ async function judge(consumer: Consumer, change: MapChange, context: PlanContext
   }
   const why = whyNotNow(consumer);
   if (why !== undefined) return leave(`${title} is not restarted: ${why}`);
-  const ownership = await ownershipOf(workload, context.executor, context.signal);
+  const ownership = await ownershipOf(workload, context);
   if (ownership.kind === "Foreign") return leave(`${title} is not restarted: it is ${ownership.message}`);
   const refusal = (await lackOf(consumer, context)) ?? (await rehearse(consumer, context));
   return refusal ?? { kind: "Restart", warnings: ownership.warnings };

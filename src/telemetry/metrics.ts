@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { isFinalPhase } from "../controllers/request/phase.ts";
+import { GitOpsOwnerKind } from "../crds/gitops-hold.ts";
 import { Phase } from "../crds/rollback-request.ts";
 import type { RequestObservation } from "../kube/transport.ts";
 import type { WorkQueueHooks } from "../kube/work-queue.ts";
@@ -26,6 +27,8 @@ export interface Metrics {
   policies(counts: ReadonlyMap<string, number>): void;
   /** Requests that wait for a person. */
   approvalsWaiting(count: number): void;
+  /** What stops GitOps tools; asked whenever the metrics are read. */
+  holds(count: () => ReadonlyMap<string, { readonly count: number; readonly oldest: number }>): void;
   detection(seconds: number): void;
   recovery(seconds: number): void;
   prometheusQuery(fact: { readonly server: string; readonly result: string; readonly seconds: number }): void;
@@ -133,6 +136,7 @@ export function createMetrics(): Metrics {
     registers,
   });
   const queueHooks = createQueueHooks(registers);
+  const countHolds = createHoldGauges(registers);
   return {
     describe: () =>
       registry
@@ -153,6 +157,7 @@ export function createMetrics(): Metrics {
     sample: (state) => samples.inc({ state }),
     policies: (counts) => counts.forEach((count, state) => policies.set({ state }, count)),
     approvalsWaiting: (count) => approvals.set(count),
+    holds: countHolds,
     detection: (seconds) => detection.observe(seconds),
     recovery: (seconds) => recovery.observe(seconds),
     prometheusQuery: ({ seconds, ...labels }) => prometheus.observe(labels, seconds),
@@ -169,6 +174,39 @@ export function createMetrics(): Metrics {
 /** prom-client keeps them, but its types do not say so. */
 function labelsOf(metric: object): readonly string[] {
   return "labelNames" in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
+}
+
+const HOLD_KINDS = GitOpsOwnerKind.options;
+
+function createHoldGauges(registers: Registry[]): Metrics["holds"] {
+  let count: Parameters<Metrics["holds"]>[0] = () => new Map();
+  const holds = new Gauge({
+    name: "rollback_holds",
+    help: "GitOps objects that are stopped until Git agrees, by kind.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      const counts = count();
+      for (const kind of HOLD_KINDS) this.set({ kind }, counts.get(kind)?.count ?? 0);
+    },
+  });
+  const age = new Gauge({
+    name: "rollback_hold_age_seconds",
+    help: "Age of the oldest hold of each kind; 0 where there is none.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      const counts = count();
+      for (const kind of HOLD_KINDS) {
+        const oldest = counts.get(kind)?.oldest;
+        this.set({ kind }, oldest === undefined ? 0 : Math.max(0, Date.now() - oldest) / 1_000);
+      }
+    },
+  });
+  for (const kind of HOLD_KINDS) for (const gauge of [holds, age]) gauge.set({ kind }, 0);
+  return (next) => {
+    count = next;
+  };
 }
 
 function createQueueHooks(registers: Registry[]): Metrics["queueHooks"] {

@@ -1,4 +1,4 @@
-import { gitOpsOwner } from "../gitops/owner.ts";
+import type { GitOpsRule } from "../gitops/rule.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { listIfServed } from "../kube/list-if-served.ts";
 import { defineResource, type KubeObject } from "../kube/objects.ts";
@@ -38,19 +38,23 @@ export type Ownership =
   | { readonly kind: "Ours"; readonly warnings: readonly string[] }
   | { readonly kind: "Foreign"; readonly message: string };
 
+/** Who asks, and what is done about objects that a GitOps tool owns. */
+export interface OwnershipContext {
+  readonly executor: KubeClient;
+  readonly gitOps: GitOpsRule;
+  readonly signal: AbortSignal;
+}
+
 /** Key by which Argo Rollouts moves the selector of a Service. */
 const ROLLOUTS_HASH = "rollouts-pod-template-hash";
 
 /** Whether another tool owns the spec of a workload or Service, so that a live change would be undone or break it. */
 export async function ownershipOf(
   { kind, object }: { readonly kind: string; readonly object: KubeObject },
-  executor: KubeClient,
-  signal: AbortSignal,
+  { executor, gitOps, signal }: OwnershipContext,
 ): Promise<Ownership> {
-  const gitOps = gitOpsOwner(object);
-  if (gitOps !== undefined) {
-    return foreign(`managed by ${gitOps.tool} ${gitOps.owner}: ${gitOps.remedy}`);
-  }
+  const managed = gitOps.refusal(object);
+  if (managed !== undefined) return foreign(managed);
   const byOwner = ownerReferenceRefusal(object) ?? serviceRefusal(kind, object);
   if (byOwner !== undefined) return foreign(byOwner);
   const { namespace = "", name } = object.metadata;

@@ -5,6 +5,8 @@ import { createChecks } from "../../src/checks/registry.ts";
 import { SoakRuns } from "../../src/checks/soak-runs.ts";
 import type { RequestPorts } from "../../src/controllers/request/ports.ts";
 import { reconcileRequest } from "../../src/controllers/request/reconcile.ts";
+import { reconcileHolds } from "../../src/controllers/holds/reconcile.ts";
+import { gitOpsPorts } from "../../src/controllers/gitops.ts";
 import { TargetLocks } from "../../src/controllers/request/target-lock.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { systemClock } from "../../src/kube/clock.ts";
@@ -13,6 +15,9 @@ import { Crash, faultyClient } from "./faulty-client.ts";
 
 /** The operator's own namespace, where the locks are. */
 export const SYSTEM = "rollback-system";
+
+/** As the manifests have it. */
+export const HOLDING = { account: { namespace: SYSTEM, name: "rollback-hold" }, argoCdNamespace: "argocd" };
 
 const WRITES = new Set(["create", "replace", "replaceStatus", "patch", "delete"]);
 
@@ -37,6 +42,7 @@ export function portsOf(client: KubeClient): RequestPorts {
     clock: systemClock(),
     actions: createActions({ stuckAfterMs: () => 60_000, soaks }),
     locks: new TargetLocks(client, SYSTEM),
+    gitOps: gitOpsPorts(client, () => HOLDING),
     verifications: soaks,
     killSwitch: () => ({ kind: "Off" }),
     defaultExecutor: "rollback-executor",
@@ -49,6 +55,13 @@ export function portsOf(client: KubeClient): RequestPorts {
 export async function driveRequest(client: KubeClient, key: string): Promise<void> {
   const ports = portsOf(client);
   await untilDone(() => reconcileRequest(ports, key, signal));
+}
+
+/** Passes of the hold controller in this process, until the request holds nothing any more. */
+export async function driveHolds(client: KubeClient, key: string): Promise<void> {
+  const { clock, actions, gitOps, killSwitch, record } = portsOf(client);
+  const ports = { client, clock, actions, gitOps, killSwitch, record, onEnded: () => undefined };
+  await untilDone(() => reconcileHolds(ports, key, signal));
 }
 
 /** Passes as the work queue makes them, only sooner. */

@@ -78,7 +78,7 @@ async function planFlip(
 ): Promise<PlanResult<BlueGreenPlan>> {
   const { left, made, from, to } = ends;
   const object = `Service/${spec.service}`;
-  const ownership = await ownershipOf({ kind: "Service", object: service }, context.executor, context.signal);
+  const ownership = await ownershipOf({ kind: "Service", object: service }, context);
   if (ownership.kind === "Foreign") return refused("TargetOwned", `${object} is ${ownership.message}`);
   const before = selectorOf(service);
   const after = { ...before, [spec.label]: spec.to };

@@ -153,9 +153,9 @@ function condition(service: string, objectUid: string, selectorDigest: string) {
 async function ownerOf(
   kind: string,
   object: ScaleTarget["workload"] | HorizontalPodAutoscaler,
-  { executor, signal }: PlanContext,
+  context: PlanContext,
 ): Promise<string | undefined> {
-  const ownership = await ownershipOf({ kind, object }, executor, signal);
+  const ownership = await ownershipOf({ kind, object }, context);
   return ownership.kind === "Foreign" ? `${kind}/${object.metadata.name} is ${ownership.message}` : undefined;
 }
 

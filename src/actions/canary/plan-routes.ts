@@ -152,15 +152,16 @@ const MANAGED_BY_ROLLOUTS = "argo-rollouts.argoproj.io/managed-by-rollouts";
  */
 async function tryRoute(
   { kind, title, object, change }: PlannedRoute,
-  { executor, signal }: PlanContext,
+  context: PlanContext,
 ): Promise<Findings & { readonly after?: string }> {
+  const { executor, signal } = context;
   if (change === undefined) return { warnings: [] };
   const rollout = object.metadata.annotations?.[MANAGED_BY_ROLLOUTS];
   if (rollout !== undefined) {
     const message = `${title} is managed by Argo Rollouts (${rollout}): abort the Rollout, which moves its traffic back`;
     return { refusal: refused("TargetOwned", message), warnings: [] };
   }
-  const ownership = await ownershipOf({ kind, object }, executor, signal);
+  const ownership = await ownershipOf({ kind, object }, context);
   if (ownership.kind === "Foreign") {
     return { refusal: refused("TargetOwned", `${title} is ${ownership.message}`), warnings: [] };
   }

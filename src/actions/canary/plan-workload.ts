@@ -42,7 +42,7 @@ export async function planWorkload(
   }
   if (target.replicas === 0) return { ...NOTHING, target };
   const [ownership, autoscalers] = await Promise.all([
-    ownershipOf({ kind: scaleDown.kind, object: target.workload }, executor, signal),
+    ownershipOf({ kind: scaleDown.kind, object: target.workload }, context),
     autoscalersOf(scaleDown, executor, namespace, signal),
   ]);
   if (ownership.kind === "Foreign") return refuse("TargetOwned", `${object} is ${ownership.message}`);

@@ -10,7 +10,7 @@ import type { ConfigMapStep } from "../../crds/steps.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import { configMapType, type ConfigMap } from "../../kube/well-known.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
-import { notOursToChange, ownerWarnings } from "../config-map-owner.ts";
+import { ownerWarnings } from "../config-map-owner.ts";
 import { configMapTitle } from "../config-map-title.ts";
 import { planConsumerRestarts } from "../consumer-restarts.ts";
 import { digestOf } from "../digest.ts";
@@ -55,7 +55,7 @@ export async function planConfigMap(
   if (map === undefined || map.metadata.deletionTimestamp !== undefined) {
     return refused("TargetNotFound", `${object} does not exist in namespace ${namespace}`);
   }
-  const owned = notOursToChange(map);
+  const owned = context.gitOps.refusal(map);
   if (owned !== undefined) return refused("TargetOwned", `${object} is ${owned}`);
   const from = contentOf(map);
   const fromDigest = contentDigest(spec.name, from);

@@ -10,7 +10,7 @@ import type { UseKind } from "../../config-maps/uses.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
-import { notOursToChange, ownerWarnings } from "../config-map-owner.ts";
+import { ownerWarnings } from "../config-map-owner.ts";
 import { configMapTitle } from "../config-map-title.ts";
 import { planConsumerRestarts } from "../consumer-restarts.ts";
 import { digestOf } from "../digest.ts";
@@ -64,7 +64,7 @@ export async function planFlag(
   if (map === undefined || map.metadata.deletionTimestamp !== undefined) {
     return refused("TargetNotFound", `${object} does not exist in namespace ${context.namespace}`);
   }
-  const owned = notOursToChange(map);
+  const owned = context.gitOps.refusal(map);
   if (owned !== undefined) return refused("TargetOwned", `${object} is ${owned}`);
   const flag = flagOf(map, key);
   if (flag === undefined) {

@@ -131,7 +131,7 @@ async function preflightOf(
 ): Promise<Preflight> {
   const { executor, namespace, signal } = context;
   const [ownership, dependencies, rehearsal] = await Promise.all([
-    ownershipOf(workload, executor, signal),
+    ownershipOf(workload, context),
     checkDependencies(template, executor, namespace, signal),
     rehearse(workload, context, object),
   ]);

@@ -55,7 +55,7 @@ export async function planScale(
     return { kind: "NothingToDo", message, incomplete: incompleteOf(target, from) };
   }
   const [ownership, autoscalers, rehearsal] = await Promise.all([
-    ownershipOf({ kind: spec.kind, object: target.workload }, executor, signal),
+    ownershipOf({ kind: spec.kind, object: target.workload }, context),
     autoscalersOf(spec, executor, namespace, signal),
     rehearse(target, spec, context),
   ]);

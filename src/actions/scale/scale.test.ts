@@ -8,6 +8,7 @@ import { applied } from "../../workloads/testing/memory-workloads.ts";
 import type { EarlierSteps, PlanContext, PlanResult } from "../action.ts";
 import { scaleAction } from "./index.ts";
 import type { ScalePlan } from "./plan.ts";
+import { REFUSE_OWNED } from "../../gitops/rule.ts";
 
 const signal = new AbortController().signal;
 const action = scaleAction({ stuckAfterMs: () => 10_000 });
@@ -108,6 +109,7 @@ function plan(of: World, replicas: number, known: Partial<PlanContext> = {}): Pr
       from: undefined,
       earlier: undefined,
       expectedPodTemplateHash: undefined,
+      gitOps: REFUSE_OWNED,
       allowedImages: [],
       automatic: false,
       now: 0,

@@ -7,6 +7,7 @@ import { applyWorkload } from "./apply.ts";
 import { observeWorkload } from "./observe.ts";
 import { planWorkload, type WorkloadPlan } from "./plan.ts";
 import { reverseWorkload } from "./reverse.ts";
+import { REFUSE_OWNED } from "../../gitops/rule.ts";
 
 const RELEASES: readonly Release[] = [
   { revision: 1, image: "web:v1", changeCause: "first" },
@@ -39,6 +40,7 @@ function plan(
       earlier: undefined,
       now: 0,
       expectedPodTemplateHash: undefined,
+      gitOps: REFUSE_OWNED,
       allowedImages: [],
       automatic: false,
       signal,

@@ -136,7 +136,7 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
   const { workload, to } = ends;
   const title = to.revision === undefined ? "the pinned template" : `revision ${to.revision.revision}`;
   const [ownership, dependencies, rehearsal] = await Promise.all([
-    ownershipOf(workload, executor, signal),
+    ownershipOf(workload, context),
     checkDependencies(to.template, executor, namespace, signal),
     dryRun(ends, context),
   ]);

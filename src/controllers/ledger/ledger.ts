@@ -110,6 +110,23 @@ async function changeOnce(
   return after;
 }
 
+/** Whether the namespace is being deleted, by what a write into it would be told. Throws KubeError. */
+export async function isNamespaceGoing(
+  client: KubeClient,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const target = { group: "", kind: "Namespace", namespace, name: namespace };
+  const ledger = { metadata: { namespace, name: targetHash(target) }, spec: emptyLedger(target) };
+  try {
+    await client.create(ROLLBACK_LEDGERS, ledger, { signal, dryRun: true });
+    return false;
+  } catch (error) {
+    if (isNotFound(error) || isNamespaceTerminating(error)) return true;
+    throw error;
+  }
+}
+
 export function emptyLedger(target: TargetKey): RollbackLedgerSpec {
   return { target: { ...target }, releases: [], knownGood: [], marks: [], executed: [], automatic: [] };
 }

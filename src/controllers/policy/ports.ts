@@ -9,6 +9,7 @@ import type { Deployment, ReplicaSet } from "../../kube/well-known.ts";
 import type { PrometheusServers } from "../../prometheus/servers.ts";
 import type { ClusterSignals } from "../../signals/cluster-signals.ts";
 import type { UnaskedRuns } from "./unasked-runs.ts";
+import type { GitOpsPorts } from "../gitops.ts";
 import type { KillSwitchState } from "../kill-switch-state.ts";
 
 /** What policies do, for logs and metrics. */
@@ -32,6 +33,7 @@ export interface PolicyPorts {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly actions: Actions;
+  readonly gitOps: GitOpsPorts;
   readonly servers: PrometheusServers;
   /** For signals that the cluster itself tells. */
   readonly cluster?: ClusterSignals;

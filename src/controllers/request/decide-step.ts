@@ -4,6 +4,7 @@ import type { StepEnd } from "../../crds/rollback-request.ts";
 import { RESTARTED_AT } from "../../workloads/template.ts";
 import { blockedBy, failOverdue, failStep, stopAt } from "./decide-failure.ts";
 import { finish, refuse, wait, type Decision } from "./decision.ts";
+import { awaitsHolds } from "./holds.ts";
 import { changedSteps, isUndo, type OpenStep } from "./journal.ts";
 import { overdue, stopMessage } from "./limits.ts";
 import type { Situation } from "./situation.ts";
@@ -106,7 +107,8 @@ function decideAct(situation: Situation, step: OpenStep, now: number): Decision 
   const stopped = stopMessage(situation);
   // A try before a crash may have stored the change: where nothing more may be written, only looking tells.
   if (progress === undefined) {
-    return stopped !== undefined || late !== undefined ? { kind: "Observe" } : { kind: "Apply" };
+    if (stopped !== undefined || late !== undefined) return { kind: "Observe" };
+    return awaitsHolds(situation.request) ? decideHold(situation, step) : { kind: "Apply" };
   }
   if (progress.kind !== "Superseded") return decideProgress(situation, step, now);
   const unchanged = stayingChanges(situation.request) === "";
@@ -121,6 +123,23 @@ function decideAct(situation: Situation, step: OpenStep, now: number): Decision 
   return unchanged && next.kind === "Finish"
     ? finish("Superseded", "Superseded", `${progress.message}; nothing was changed by this request`)
     : next;
+}
+
+/** Nothing is changed before the tools that would undo it stand still. */
+function decideHold(situation: Situation, step: OpenStep): Decision {
+  const { holding } = situation;
+  switch (holding?.kind) {
+    case undefined:
+    case "Held":
+      return { kind: "Hold" };
+    case "Waiting":
+      return wait("Applying", "Holding", holding.message, holding.pollAfterMs);
+    case "Refused":
+      return failStep(situation, step, {
+        reason: "HoldFailed",
+        message: `${holding.message}; nothing was changed by this request`,
+      });
+  }
 }
 
 function decideProgress(situation: Situation, step: OpenStep, now: number): Decision {

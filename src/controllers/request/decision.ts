@@ -48,6 +48,8 @@ export type Decision =
   /** The open step is done without an act of ours. */
   /** `after`: what its object is now, where that is not what its plan says. */
   | { readonly kind: "SkipStep"; readonly message: string; readonly after?: StepEnd | undefined }
+  /** Stop the GitOps tools that would undo the change. */
+  | { readonly kind: "Hold" }
   | { readonly kind: "Apply" }
   | { readonly kind: "Observe" }
   /** A write that the stored change needs to get further, and the look that said so. */

@@ -11,8 +11,9 @@ import { settleDue } from "../ledger/due.ts";
 import { restoreFromJournal } from "../ledger/restore.ts";
 import type { Ending } from "./decision.ts";
 import { journalOf } from "./journal.ts";
-import { changeLedgers, targetsOf } from "./ledgers.ts";
-import { FINALIZER, isFinished } from "./phase.ts";
+import { rememberedHolds } from "./holds.ts";
+import { changeLedgers, ledgerOf, targetsOf } from "./ledgers.ts";
+import { FINALIZER, hasOpenHolds, isFinished } from "./phase.ts";
 import type { FinishedStep, RequestPorts } from "./ports.ts";
 import type { Situation } from "./situation.ts";
 import { acceptedFacts, checkFacts, finalStatus, stepFacts, timelineFacts } from "./status.ts";
@@ -43,7 +44,8 @@ export async function cleanUp(ports: RequestPorts, situation: Situation, signal:
   const { request, resolution } = situation;
   const { namespace = "", name, uid } = request.metadata;
   ports.verifications.forget(uid);
-  const patch = removeFinalizer(request, FINALIZER);
+  // A deletion waits for the end of the holds: without the record nobody could end them.
+  const patch = hasOpenHolds(request) ? undefined : removeFinalizer(request, FINALIZER);
   const reason = request.status?.conditions?.find(({ type }) => type === "Ready")?.reason ?? "";
   await changeLedgers(
     ports,
@@ -86,7 +88,9 @@ function finalFacts(situation: Situation, ending: Ending, now: number) {
   const at = new Date(now).toISOString();
   const journal = journalOf(request);
   const started = journal.kind !== "NotStarted";
+  const holds = rememberedHolds(request, ledgerOf(situation.ledgers, situation.resolution.target));
   return {
+    ...(holds === undefined ? {} : { holds: [...holds] }),
     // A plan that was made and not run, as of a dry run, is shown with the rest.
     ...(started ? {} : acceptedFacts(situation, now)),
     ...(journal.kind === "InStep"

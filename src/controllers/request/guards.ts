@@ -10,6 +10,7 @@ import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { frozenBy } from "../policy/annotations.ts";
 import { findRelease } from "../policy/target.ts";
 import { decidedOn, ledgerOf, ledgerTargets } from "./ledgers.ts";
+import { oldestFirst } from "./oldest-first.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { Resolution } from "./resolve.ts";
 import type { RequestPlan, Situation } from "./situation.ts";
@@ -77,9 +78,7 @@ export function heldNow({
 
 /** Policies that watch one of these, the oldest first: it owns the target. */
 function watchers({ policiesOn }: GuardPorts, targets: readonly TargetKey[]): readonly RollbackPolicy[] {
-  return targets
-    .flatMap((target) => policiesOn(target))
-    .toSorted((a, b) => Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp));
+  return oldestFirst(targets.flatMap((target) => policiesOn(target)));
 }
 
 /** Instants of automatic rollbacks that acted on it, ms since the epoch. */

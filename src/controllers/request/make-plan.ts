@@ -1,6 +1,10 @@
+import { findHolds } from "../../gitops/find-holds.ts";
+import { ownerText } from "../../gitops/owner.ts";
+import { NotedOwners, REFUSE_OWNED } from "../../gitops/rule.ts";
 import { warningOfChecks, withWarnings } from "./check-rights.ts";
 import { checkExecutor, plannedBy } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
+import { holderOf } from "./holds.ts";
 import { changedSteps, isUndo, openStep } from "./journal.ts";
 import {
   completeOrRefused,
@@ -50,10 +54,33 @@ export async function replan(
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
   const idle = idleSteps(request.status?.plan?.steps ?? []);
-  const planning = action.plan(contextFor(ports, subjectOf(situation), index, earlier, idle, signal));
+  const owners = new NotedOwners();
+  const subject = subjectOf(situation);
+  const gitOps = subject.holder === undefined ? REFUSE_OWNED : owners;
+  const among = { idleNames: idle, gitOps };
+  const planning = action.plan(contextFor(ports, subject, index, earlier, among, signal));
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
   const result = await plannedBy(ports.client, accountOf(situation), action.rights, planning, signal);
-  return { ...situation, replanned: completeOrRefused(result) };
+  const unheld = result.kind === "Planned" ? await unheldOwner(ports, situation, owners, signal) : undefined;
+  return { ...situation, replanned: unheld ?? completeOrRefused(result) };
+}
+
+/** An owner that came to be since the request began is not stopped, and would undo the change. */
+async function unheldOwner(
+  ports: RequestPorts,
+  { request, resolution }: ResolvedSituation,
+  owners: NotedOwners,
+  signal: AbortSignal,
+) {
+  const holder = holderOf(resolution, request.metadata);
+  if (holder === undefined || owners.list().length === 0) return undefined;
+  const found = await findHolds(owners.list(), holder, ports.gitOps.reader(signal));
+  if (found.kind === "Refused") return found;
+  const held = new Set((request.status?.holds ?? []).map(({ uid }) => uid));
+  const strange = found.holds.find(({ uid }) => !held.has(uid));
+  if (strange === undefined) return undefined;
+  const message = `${ownerText(strange)} has come to own ${strange.objects.join(", ")} and is not stopped by this request`;
+  return { kind: "Refused", reason: "GitOpsManaged", message } as const;
 }
 
 /** The way back needs no look at the world: its act has one. But the account must be there still, with all its rights. */
@@ -81,5 +108,6 @@ function subjectOf(situation: ResolvedSituation): PlanSubject {
     expectedPodTemplateHash: request.spec.expect?.podTemplateHash,
     allowedImages: resolution.allowedImages,
     automatic: automatic !== undefined,
+    holder: holderOf(resolution, request.metadata),
   };
 }

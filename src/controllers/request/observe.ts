@@ -32,8 +32,8 @@ export async function observe(
   if (request === undefined) return undefined;
   const named = request.spec.policyRef?.name;
   const policy = named === expected ? expectedPolicy : await readPolicy(ports, key, named, signal);
-  const { defaultExecutor, actions } = ports;
-  const resolution = resolve({ request, policy, defaultExecutor, actions });
+  const { defaultExecutor, actions, policiesOn } = ports;
+  const resolution = resolve({ request, policy, defaultExecutor, actions, policiesOn });
   const { target } = resolution;
   const ledgers = await readLedgers(ports, ledgerTargets(resolution), early, signal);
   const decided = ledgerOf(ledgers, decidedOn(resolution));
@@ -58,6 +58,7 @@ export async function observe(
     frozenBy: frozenOf(ports, resolution, policy),
     plan: undefined,
     lock: undefined,
+    holding: undefined,
     replanned: undefined,
     progress: undefined,
     verification: undefined,

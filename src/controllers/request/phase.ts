@@ -30,6 +30,11 @@ export function isWaitingForApproval({ spec, status }: Pick<RollbackRequest, "sp
   return phase === undefined || phase === "Planning" || phase === "AwaitingApproval";
 }
 
+/** It stops a GitOps tool still. */
+export function hasOpenHolds({ status }: Pick<RollbackRequest, "status">): boolean {
+  return status?.holds?.some(({ state }) => state === "Setting" || state === "Held") === true;
+}
+
 /** Present from the announcement of the first act until the end, so that a deletion is seen and recorded. */
 export const FINALIZER = "rollback.llm-research-lab.io/running";
 

@@ -5,6 +5,7 @@ import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
 import { targetHash } from "../ledger/ledger.ts";
 import { plannedBy } from "./executor.ts";
 import { decidedOn, ledgerTargets, readLedgers } from "./ledgers.ts";
+import { holderOf } from "./holds.ts";
 import { planSteps, type PlanPorts } from "./plan-steps.ts";
 import type { RequestPorts } from "./ports.ts";
 import { resolve } from "./resolve.ts";
@@ -35,7 +36,8 @@ export async function planOf(
   const known = new Map(decided === undefined ? [] : [[targetHash(decided), ledger]]);
   const ledgers = await readLedgers(ports, ledgerTargets(resolution), known, signal);
   const rights = steps.flatMap(({ action }) => action.rights);
-  const subject = { account, steps, ledgers, accepted: [], allowedImages, automatic: true };
+  const holder = holderOf(resolution, { namespace, name: `policy ${name}` });
+  const subject = { account, steps, ledgers, accepted: [], allowedImages, automatic: true, holder };
   const planning = planSteps(ports, { ...subject, expectedPodTemplateHash: undefined }, signal);
   return plannedBy(ports.client, account, rights, planning, signal);
 }

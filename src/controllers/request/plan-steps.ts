@@ -1,8 +1,11 @@
 import type { EarlierSteps, PlanContext, PlanResult } from "../../actions/action.ts";
 import { digestOf } from "../../actions/digest.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import type { Holder } from "../../gitops/held-by.ts";
+import type { GitOpsRule } from "../../gitops/rule.ts";
 import { cutText } from "../../kube/conditions.ts";
 import { ledgerOf } from "./ledgers.ts";
+import { gitOpsPlanning, type GitOpsPlanning } from "./plan-holds.ts";
 import type { RequestPorts } from "./ports.ts";
 import type { ResolvedStep } from "./resolve-steps.ts";
 import type { Ledgers, RequestPlan } from "./situation.ts";
@@ -11,7 +14,7 @@ import type { Ledgers, RequestPlan } from "./situation.ts";
 const LONGEST_IDLE = 1_024;
 
 /** What plans are made through. */
-export type PlanPorts = Pick<RequestPorts, "client" | "clock">;
+export type PlanPorts = Pick<RequestPorts, "client" | "clock" | "gitOps">;
 
 /** What a plan is made of, whether somebody has asked for it or not. */
 export interface PlanSubject {
@@ -24,6 +27,8 @@ export interface PlanSubject {
   readonly expectedPodTemplateHash: string | undefined;
   readonly allowedImages: readonly string[];
   readonly automatic: boolean;
+  /** Who stops GitOps tools for it; undefined where what they own is refused. */
+  readonly holder: Holder | undefined;
 }
 
 /** One after the other where they touch the same object, since a later step starts where an earlier one ends. */
@@ -33,12 +38,15 @@ export async function planSteps(
   signal: AbortSignal,
 ): Promise<PlanResult<RequestPlan>> {
   const first = await planOnce(ports, subject, new Set(), signal);
-  if (first.kind !== "Planned") return first;
-  const idle = idleSteps(first.plan.steps);
+  if (first.result.kind !== "Planned") return first.result;
+  const idle = idleSteps(first.result.plan.steps);
   // Who counted on the pods that a step replaces must know that it has nothing to do.
-  return subject.steps.some(({ action }) => idle.has(action.name) && action.changesTemplate)
-    ? planOnce(ports, subject, idle, signal)
+  const { result, gitOps } = subject.steps.some(
+    ({ action }) => idle.has(action.name) && action.changesTemplate,
+  )
+    ? await planOnce(ports, subject, idle, signal)
     : first;
+  return result.kind === "Planned" ? gitOps.complete(result.plan, signal) : result;
 }
 
 /** Names of the steps that have nothing to do. */
@@ -51,6 +59,17 @@ async function planOnce(
   subject: PlanSubject,
   idleNames: ReadonlySet<string>,
   signal: AbortSignal,
+): Promise<{ readonly result: PlanResult<RequestPlan>; readonly gitOps: GitOpsPlanning }> {
+  const gitOps = gitOpsPlanning(ports.gitOps, subject.holder);
+  const context = { idleNames, gitOps: gitOps.rule };
+  return { result: await planEach(ports, subject, context, signal), gitOps };
+}
+
+async function planEach(
+  ports: PlanPorts,
+  subject: PlanSubject,
+  among: AmongSteps,
+  signal: AbortSignal,
 ): Promise<PlanResult<RequestPlan>> {
   const { steps } = subject;
   const planned: PlannedStep[] = [];
@@ -59,7 +78,7 @@ async function planOnce(
     const { action } = step;
     const ends = planned.filter(({ object }) => object === action.object).map(({ to }) => to);
     const earlier = together(ends, false);
-    const seen = await action.plan(contextFor(ports, subject, index, earlier, idleNames, signal));
+    const seen = await action.plan(contextFor(ports, subject, index, earlier, among, signal));
     const result = steps.length === 1 ? seen : completeOrRefused(seen);
     if (result.kind === "Planned") planned.push(result.plan);
     else if (result.kind === "NothingToDo") {
@@ -74,12 +93,18 @@ async function planOnce(
   return { kind: "Planned", plan: { digest, steps: planned } };
 }
 
+/** What one step's plan has to know of the whole. */
+export interface AmongSteps {
+  readonly idleNames: ReadonlySet<string>;
+  readonly gitOps: GitOpsRule;
+}
+
 export function contextFor(
   ports: PlanPorts,
   subject: PlanSubject,
   index: number,
   earlier: EarlierSteps | undefined,
-  idleNames: ReadonlySet<string>,
+  { idleNames, gitOps }: AmongSteps,
   signal: AbortSignal,
 ): PlanContext {
   const { account, steps, ledgers, accepted, expectedPodTemplateHash, allowedImages, automatic } = subject;
@@ -91,6 +116,7 @@ export function contextFor(
     ledger: ledgerOf(ledgers, steps[index]?.targets[0]),
     from: accepted[index]?.from,
     earlier,
+    gitOps,
     expectedPodTemplateHash: index === firstRollback ? expectedPodTemplateHash : undefined,
     allowedImages,
     podsReplacedBy: {

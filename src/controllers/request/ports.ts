@@ -7,6 +7,7 @@ import type { Clock } from "../../kube/clock.ts";
 import type { EventRecord } from "../../kube/events.ts";
 import type { KubeObject } from "../../kube/objects.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { GitOpsPorts } from "../gitops.ts";
 import type { CachedLedger } from "../ledger/ledger.ts";
 import type { KillSwitchState } from "../kill-switch-state.ts";
 import type { TargetLocks } from "./target-lock.ts";
@@ -72,6 +73,7 @@ export interface RequestPorts {
   readonly clock: Clock;
   readonly actions: Actions;
   readonly locks: TargetLocks;
+  readonly gitOps: GitOpsPorts;
   readonly verifications: SoakRuns;
   readonly killSwitch: () => KillSwitchState;
   readonly defaultExecutor: string | undefined;

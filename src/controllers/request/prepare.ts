@@ -5,6 +5,8 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { bindAutomatic } from "../ledger/automatic.ts";
 import { recordExecuted } from "../ledger/changes.ts";
+import { recordAnnouncedHolds } from "./hold.ts";
+import { announcedHolds } from "./holds.ts";
 import { openStep } from "./journal.ts";
 import { changeLedgers, ledgerTargets, readLedgers, targetsOf } from "./ledgers.ts";
 import { FINALIZER } from "./phase.ts";
@@ -72,8 +74,11 @@ export async function announce(
   const first = plan.steps.findIndex(({ nothingToDo }) => nothingToDo === undefined);
   const step = plan.steps[first];
   const known = { ...situation, ledgers };
+  const at = new Date(now).toISOString();
   // With the finalizer, so that what is written down here cannot be left behind by a deletion.
   const recorded = step === undefined ? ledgers : await recordTemporary(ports, known, first, step, signal);
+  const holds = announcedHolds(plan, at);
+  const complete = await recordAnnouncedHolds(ports, { ...known, ledgers: recorded }, holds, signal);
   const activity: Activity = {
     phase: "Applying",
     reason: "Applying",
@@ -82,7 +87,7 @@ export async function announce(
   };
   const status = runningStatus(finalized, announcedFacts(situation, now), activity, now);
   const announced = await writeStatus(ports.client, ROLLBACK_REQUESTS, finalized, status, { signal });
-  return { ...situation, request: announced, ledgers: recorded };
+  return { ...situation, request: announced, ledgers: complete };
 }
 
 /** Announces a later step, with its plan as it was made again: numbers in it may be newer. */

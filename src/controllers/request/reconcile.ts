@@ -8,6 +8,7 @@ import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
 import { completeStep, failStep, skipStep } from "./end-step.ts";
 import { cleanUp, finish, releaseIfEnded } from "./finish.ts";
+import { hold } from "./hold.ts";
 import { observe } from "./observe.ts";
 import type { RequestPorts } from "./ports.ts";
 import { makePlan, replan } from "./make-plan.ts";
@@ -73,6 +74,7 @@ async function perform(
     case "Replan":
     case "BeginStep":
     case "SkipStep":
+    case "Hold":
     case "Apply":
     case "Observe":
     case "Advance":
@@ -126,6 +128,8 @@ function performStep(
       return beginStep(ports, situation, decision.planned, signal);
     case "SkipStep":
       return skipStep(ports, situation, decision, signal);
+    case "Hold":
+      return hold(ports, situation, signal);
     case "Apply":
       return apply(ports, situation, signal);
     case "Observe":

@@ -7,6 +7,7 @@ import type { RowSpec } from "../../decision/matrix.ts";
 import type { Verification, VerificationCheck } from "../../crds/verification.ts";
 import { DEFAULT_EXPIRES_AFTER, type RollbackRequestSpec } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy } from "../../kube/rollback-kinds.ts";
+import { oldestFirst } from "./oldest-first.ts";
 import type { WrittenStep } from "./step-values.ts";
 import {
   resolveSteps,
@@ -30,6 +31,8 @@ export interface Resolved {
   readonly signals: readonly PolicySignal[];
   /** Images of the policy that may be pinned beyond the target's history. */
   readonly allowedImages: readonly string[];
+  /** The policy whose guards let it stop GitOps tools; undefined where what they own is refused. */
+  readonly holdPolicy: string | undefined;
   readonly policyUid: string | undefined;
   readonly specDigest: string;
 }
@@ -49,6 +52,8 @@ export interface ResolveInput {
   readonly policy: RollbackPolicy | undefined;
   readonly defaultExecutor: string | undefined;
   readonly actions: Actions;
+  /** Policies that watch an object, for a request that names none. */
+  readonly policiesOn?: (target: TargetKey) => readonly RollbackPolicy[];
 }
 
 const DEFAULT_VERIFICATION: Verification = { settle: "10s", soak: "60s", interval: "10s" };
@@ -93,6 +98,7 @@ export function resolve(input: ResolveInput): Resolution {
     policyTarget,
     ...verification,
     allowedImages: (copied === undefined ? policy?.spec.allowedImages : copied.allowedImages) ?? [],
+    holdPolicy: copied === undefined ? holdPolicyOf(input, target) : copied.holdPolicy,
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
     specDigest: specDigestOf(request.spec),
   };
@@ -118,6 +124,13 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
     policy?.spec.serviceAccountName ??
     defaultExecutor
   );
+}
+
+/** The policy that the request names, else the oldest that watches what it changes: that one owns the target. */
+function holdPolicyOf({ policy, policiesOn }: ResolveInput, target: TargetKey): string | undefined {
+  const watching = oldestFirst(policiesOn?.(target) ?? []);
+  const { metadata, spec } = policy ?? watching[0] ?? {};
+  return spec?.guards.gitOps === "Hold" ? metadata?.name : undefined;
 }
 
 function resolveVerification(

@@ -1,6 +1,7 @@
 import type { PlanResult, Progress } from "../../actions/action.ts";
 import type { SoakState } from "../../checks/soak-runs.ts";
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
+import type { PlannedHold } from "../../crds/gitops-hold.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
@@ -13,7 +14,15 @@ export interface RequestPlan {
   /** Over the digests of the steps in their order. */
   readonly digest: string;
   readonly steps: readonly PlannedStep[];
+  /** GitOps tools' objects that are stopped before the first change; absent where there are none. */
+  readonly holds?: PlannedHold[];
 }
+
+/** How the holds of a request stand that has announced them. */
+export type HoldsState =
+  | { readonly kind: "Held" }
+  | { readonly kind: "Waiting"; readonly message: string; readonly pollAfterMs: number }
+  | { readonly kind: "Refused"; readonly message: string };
 
 /** Ledgers of the targets by the hash of their key; undefined where nothing was ever recorded. */
 export type Ledgers = ReadonlyMap<string, RollbackLedgerSpec | undefined>;
@@ -38,6 +47,8 @@ export interface Situation {
   /** All steps, planned before anything was announced. */
   readonly plan: PlanResult<RequestPlan> | undefined;
   readonly lock: LockState | undefined;
+  /** How the holds stand that were announced. */
+  readonly holding: HoldsState | undefined;
   /** A later step, planned again right before its act. */
   readonly replanned: PlanResult<PlannedStep> | undefined;
   /** How the open step stands; when all are done, how all that was changed stands together. */

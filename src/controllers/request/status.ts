@@ -1,6 +1,7 @@
 import type { CheckState } from "../../checks/soak-runs.ts";
 import type { Condition } from "../../crds/common.ts";
 import type { PlannedStep, RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
+import { ownerText } from "../../gitops/owner.ts";
 import {
   cutText,
   removeCondition,
@@ -9,6 +10,7 @@ import {
 } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { ApprovedFact, Ending } from "./decision.ts";
+import { announcedHolds } from "./holds.ts";
 import { isDone, isUndo } from "./journal.ts";
 import type { Resolution } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
@@ -75,6 +77,11 @@ export function finalStatus(
     editor.set("Approved", "False", reason, message);
   if (verified === undefined) editor.set("Verified", "Unknown", "NotChecked", "nothing was verified");
   else editor.set("Verified", verified.status, verified.reason, message);
+  const open = (facts.holds ?? request.status?.holds ?? []).filter(({ state }) => state !== "Released");
+  if (open.length > 0) {
+    const owners = open.map(ownerText).join(", ");
+    editor.set("Persisted", "Unknown", "NotCompared", `${owners} stopped until Git agrees`);
+  }
   return {
     ...request.status,
     ...facts,
@@ -116,10 +123,12 @@ export function announcedFacts(situation: Situation, now: number): Facts {
       };
     return index === first ? beganStep(step, at) : { name: step.name, state: "Pending" };
   });
+  const holds = announcedHolds(plan.plan, at);
   return {
     ...accepted,
     progress: progressOf(steps),
     steps,
+    ...(holds === undefined ? {} : { holds: [...holds] }),
     // Of a request that waited for its approval the first plan counts.
     timeline: { ...accepted.timeline, planned: accepted.timeline?.planned ?? at },
   };
@@ -156,7 +165,7 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
   const { policyTarget, signals, allowedImages, policyUid, written } = resolution;
   return {
     ...facts,
-    ...(plan?.kind === "Planned" ? { plan: { digest: plan.plan.digest, steps: [...plan.plan.steps] } } : {}),
+    ...(plan?.kind === "Planned" ? { plan: { ...plan.plan, steps: [...plan.plan.steps] } } : {}),
     resolved: {
       serviceAccountName: resolution.serviceAccountName,
       verification: { ...resolution.verification, checks: [...resolution.verification.checks] },
@@ -166,6 +175,7 @@ export function acceptedFacts(situation: Situation, now: number): Facts {
       ...(policyTarget === undefined ? {} : { target: { kind: policyTarget.kind, name: policyTarget.name } }),
       ...stepsOfPlan(request, written),
       specDigest: resolution.specDigest,
+      ...(resolution.holdPolicy === undefined ? {} : { holdPolicy: resolution.holdPolicy }),
       automatic: automatic !== undefined,
     },
   };

@@ -119,6 +119,7 @@ export function situationOf(request: RollbackRequest, known: Partial<Situation> 
     frozenBy: undefined,
     plan: undefined,
     lock: undefined,
+    holding: undefined,
     replanned: undefined,
     progress: undefined,
     verification: undefined,

@@ -1,0 +1,108 @@
+import { describe, expect, it } from "@jest/globals";
+import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
+import type { HoldStatus } from "../../crds/gitops-hold.ts";
+import type { StepStatus } from "../../crds/rollback-request.ts";
+import type { HoldLook } from "../../gitops/end-hold.ts";
+import { AFTER, AT, PLAN, requestOf, WHOLE_PLAN } from "../request/testing/situations.ts";
+import { decideHold } from "./decide-hold.ts";
+import { persistedOf, type HoldOutcome } from "./persisted.ts";
+
+const HOLD: HoldStatus = {
+  kind: "Application",
+  namespace: "argocd",
+  name: "web",
+  uid: "app-1",
+  found: "Absent",
+  objects: ["Deployment/web"],
+  state: "Held",
+  since: AT,
+};
+
+const DONE: StepStatus = { name: PLAN.name, state: "Succeeded", startedAt: AT, appliedAt: AT, after: AFTER };
+const UNTOUCHED: StepStatus = { name: PLAN.name, state: "Failed", startedAt: AT };
+
+function finished(step: StepStatus, annotations: Readonly<Record<string, string>> = {}) {
+  return requestOf({
+    metadata: { annotations },
+    status: {
+      observedGeneration: 1,
+      phase: step.state === "Succeeded" ? "Succeeded" : "Failed",
+      plan: { ...WHOLE_PLAN, steps: [...WHOLE_PLAN.steps] },
+      steps: [step],
+    },
+  });
+}
+
+const stands = (agreement: "Agrees" | "Differs" | "Unknown"): HoldLook => ({ kind: "Stands", agreement });
+const decided = (look: HoldLook, request = finished(DONE), namespaceTerminates = false) =>
+  decideHold({ request, hold: HOLD, look, namespaceTerminates });
+
+describe("a hold of a finished request", () => {
+  it("stays while Git wants another version, and while that is not known", () => {
+    expect(decided(stands("Differs"))).toMatchObject({ kind: "Keep", agreement: "Differs" });
+    expect(decided(stands("Unknown"))).toMatchObject({
+      kind: "Keep",
+      agreement: "Unknown",
+      message: expect.stringContaining('"kubectl-rollback release '),
+    });
+  });
+
+  it("ends when Git wants what is live, or when a person says so", () => {
+    const asked = finished(DONE, { [REQUEST_ANNOTATIONS.release]: "true" });
+
+    expect(decided(stands("Agrees"))).toEqual({ kind: "End", reason: "GitAgrees" });
+    expect(decided(stands("Differs"), asked)).toEqual({ kind: "End", reason: "Released" });
+    expect(decided(stands("Differs"), finished(DONE, { [REQUEST_ANNOTATIONS.release]: "no" })).kind).toBe(
+      "Keep",
+    );
+  });
+
+  it("ends with a request that changed nothing: Git and cluster are as they were", () => {
+    expect(decided(stands("Differs"), finished(UNTOUCHED))).toEqual({
+      kind: "End",
+      reason: "NothingChanged",
+    });
+  });
+
+  it("ends with its namespace", () => {
+    expect(decided(stands("Differs"), finished(DONE), true)).toEqual({
+      kind: "End",
+      reason: "NamespaceTerminating",
+    });
+  });
+
+  it("is over where there is nothing to put back", () => {
+    expect(decided({ kind: "Gone", message: "gone" })).toMatchObject({ kind: "Close", state: "Released" });
+    expect(decided({ kind: "NotSet" })).toMatchObject({ kind: "Close", state: "Released" });
+    expect(decided({ kind: "Lost", message: "taken" })).toEqual({
+      kind: "Close",
+      state: "Lost",
+      message: "taken",
+    });
+  });
+});
+
+describe("condition Persisted", () => {
+  const keep = (agreement: "Differs" | "Unknown"): HoldOutcome => ({
+    hold: HOLD,
+    decision: { kind: "Keep", agreement, message: agreement },
+  });
+  const ended = (endReason: string): HoldOutcome => ({
+    hold: { ...HOLD, state: "Released", endReason, message: endReason },
+    decision: { kind: "Ended" },
+  });
+
+  it("is the worst of all holds", () => {
+    expect(persistedOf([ended("GitAgrees"), keep("Differs")])).toEqual({
+      status: "False",
+      reason: "GitDiffers",
+      message: "Differs",
+    });
+    expect(persistedOf([ended("GitAgrees"), keep("Unknown")])).toMatchObject({ status: "Unknown" });
+    expect(persistedOf([ended("GitAgrees")])).toMatchObject({ status: "True", reason: "GitAgrees" });
+  });
+
+  it("does not claim that a rollback lasts which a person gave up", () => {
+    expect(persistedOf([ended("Released")])).toMatchObject({ status: "Unknown", reason: "Released" });
+  });
+});

@@ -1,0 +1,54 @@
+import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
+import type { HoldStatus } from "../../crds/gitops-hold.ts";
+import type { HoldLook } from "../../gitops/end-hold.ts";
+import { ownerText } from "../../gitops/owner.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { stayingChanges } from "../request/wording.ts";
+
+/** Why a hold ends. */
+export type EndReason = "GitAgrees" | "Released" | "NothingChanged" | "NamespaceTerminating";
+
+export type HoldDecision =
+  /** Nothing is written; `message` says what it waits for. */
+  | { readonly kind: "Keep"; readonly agreement: "Differs" | "Unknown"; readonly message: string }
+  /** What was found is put back. */
+  | { readonly kind: "End"; readonly reason: EndReason }
+  /** There is nothing to put back any more. */
+  | { readonly kind: "Close"; readonly state: "Released" | "Lost"; readonly message: string };
+
+export interface HoldFacts {
+  readonly request: RollbackRequest;
+  readonly hold: HoldStatus;
+  readonly look: HoldLook;
+  readonly namespaceTerminates: boolean;
+}
+
+/** What becomes of one hold of a finished request. Pure. */
+export function decideHold({ request, hold, look, namespaceTerminates }: HoldFacts): HoldDecision {
+  switch (look.kind) {
+    case "Gone":
+      return { kind: "Close", state: "Released", message: look.message };
+    case "Lost":
+      return { kind: "Close", state: "Lost", message: look.message };
+    case "NotSet":
+      return { kind: "Close", state: "Released", message: `${ownerText(hold)} was never stopped` };
+    case "Stands":
+      break;
+  }
+  // What is live is what Git wants, since nothing was changed or all of it was undone.
+  if (stayingChanges(request) === "") return { kind: "End", reason: "NothingChanged" };
+  if (namespaceTerminates) return { kind: "End", reason: "NamespaceTerminating" };
+  if (isReleaseAsked(request)) return { kind: "End", reason: "Released" };
+  if (look.agreement === "Agrees") return { kind: "End", reason: "GitAgrees" };
+  const { agreement } = look;
+  const knows =
+    agreement === "Differs"
+      ? "Git still wants another version: change it there"
+      : "whether Git agrees is not known (yet): change it there";
+  const message = `${ownerText(hold)} is stopped since ${hold.heldAt ?? hold.since}; ${knows}, or let Git win by "kubectl-rollback release ${request.metadata.name}"`;
+  return { kind: "Keep", agreement, message };
+}
+
+export function isReleaseAsked({ metadata }: RollbackRequest): boolean {
+  return metadata.annotations?.[REQUEST_ANNOTATIONS.release] === "true";
+}

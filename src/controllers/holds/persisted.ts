@@ -1,0 +1,71 @@
+import type { HoldStatus } from "../../crds/gitops-hold.ts";
+import type { RollbackRequestStatus } from "../../crds/rollback-request.ts";
+import { setCondition, type Condition } from "../../kube/conditions.ts";
+import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import type { HoldDecision } from "./decide-hold.ts";
+
+/** How a hold came out of one pass. */
+export interface HoldOutcome {
+  readonly hold: HoldStatus;
+  readonly decision: HoldDecision | { readonly kind: "Ended" };
+}
+
+/** Condition Persisted: whether the rollback lasts without us. */
+export interface PersistedFact {
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Of all holds together the worst; undefined where no hold says anything. Pure. */
+export function persistedOf(outcomes: readonly HoldOutcome[]): PersistedFact | undefined {
+  const facts = outcomes.map(factOf);
+  for (const status of ["False", "Unknown", "True"] as const) {
+    const alike = facts.filter((fact) => fact.status === status);
+    const [first] = alike;
+    if (first !== undefined) return { ...first, message: alike.map(({ message }) => message).join("; ") };
+  }
+  return undefined;
+}
+
+function factOf({ hold, decision }: HoldOutcome): PersistedFact {
+  const { message = "" } = hold;
+  switch (decision.kind) {
+    case "Keep":
+      return decision.agreement === "Differs"
+        ? { status: "False", reason: "GitDiffers", message: decision.message }
+        : { status: "Unknown", reason: "NotCompared", message: decision.message };
+    case "Close":
+      return decision.state === "Lost"
+        ? { status: "False", reason: "HoldLost", message }
+        : { status: "Unknown", reason: "HoldEnded", message };
+    case "End":
+      return { status: "Unknown", reason: "Releasing", message };
+    case "Ended":
+      return hold.endReason === "GitAgrees"
+        ? { status: "True", reason: "GitAgrees", message }
+        : { status: "Unknown", reason: hold.endReason ?? "HoldEnded", message };
+  }
+}
+
+/**
+ * The status with what one pass found. A deletion is a generation of its own, and the spec never changes: all that was said
+ * of the one before holds for it. Pure.
+ */
+export function withPersisted(
+  { metadata, status }: RollbackRequest,
+  holds: readonly HoldStatus[],
+  fact: PersistedFact | undefined,
+  now: number,
+): RollbackRequestStatus {
+  const observedGeneration = metadata.generation ?? 1;
+  const before = ((status?.conditions ?? []) as readonly Condition[]).map((each) => ({
+    ...each,
+    observedGeneration,
+  }));
+  const conditions =
+    fact === undefined
+      ? before
+      : setCondition(before, { type: "Persisted", observedGeneration, ...fact }, now);
+  return { ...status, observedGeneration, holds: [...holds], conditions: [...conditions] };
+}
