@@ -213,6 +213,15 @@ function addRequestVerbs(program: Command, runner: Runner): void {
       ),
     );
   program
+    .command("release")
+    .description("Start again what a rollback stopped in Argo CD or Flux: Git wins.")
+    .addArgument(request())
+    .action((name: string, _: unknown, command: Command) =>
+      runner.inCluster(globals(command), async (context) =>
+        (await import("./commands/release.ts")).release(context, name),
+      ),
+    );
+  program
     .command("retry")
     .description("Ask again for what a finished request asked for, under a new name.")
     .addArgument(request())

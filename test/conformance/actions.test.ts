@@ -20,6 +20,7 @@ import { featureFlagCases } from "./cases/feature-flag.ts";
 import { restartCases } from "./cases/restart.ts";
 import { scaleCases } from "./cases/scale.ts";
 import { workloadCases } from "./cases/workload.ts";
+import { REFUSE_OWNED } from "../../src/gitops/rule.ts";
 
 const START_MS = 90_000;
 const TEST_MS = 120_000;
@@ -110,6 +111,7 @@ describe("the conformance of actions", () => {
           from: undefined,
           earlier: undefined,
           expectedPodTemplateHash: undefined,
+          gitOps: REFUSE_OWNED,
           allowedImages: [],
           automatic: false,
           now: Date.now(),

@@ -10,6 +10,7 @@ import { inParallel } from "../support/in-parallel.ts";
 import { installRouteCrds } from "../support/route-crds.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
+import { REFUSE_OWNED } from "../../src/gitops/rule.ts";
 
 const START_MS = 90_000;
 const TEST_MS = 60_000;
@@ -60,6 +61,7 @@ describe("between the writes of a canary step", () => {
       from: undefined,
       earlier: undefined,
       expectedPodTemplateHash: undefined,
+      gitOps: REFUSE_OWNED,
       allowedImages: [],
       automatic: false,
       now: Date.now(),

@@ -19,6 +19,7 @@ import { addRoute, addServiceOf } from "../support/canaries.ts";
 import { installRouteCrds } from "../support/route-crds.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
+import { REFUSE_OWNED } from "../../src/gitops/rule.ts";
 
 /** Sets of routes of each kind; how many of them the real kinds must take for the test to say anything. */
 const SETS = 40;
@@ -72,6 +73,7 @@ describe("generated routes", () => {
     from: undefined,
     earlier: undefined,
     expectedPodTemplateHash: undefined,
+    gitOps: REFUSE_OWNED,
     allowedImages: [],
     automatic: false,
     now: Date.now(),

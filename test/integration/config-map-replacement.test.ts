@@ -8,6 +8,7 @@ import { createMap, getMap } from "../support/config-maps.ts";
 import { Crash, faultyClient } from "../support/faulty-client.ts";
 import { openShop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
+import { REFUSE_OWNED } from "../../src/gitops/rule.ts";
 
 const { signal } = new AbortController();
 const action = configMapAction({ stuckAfterMs: () => 60_000 });
@@ -44,6 +45,7 @@ describe("an immutable ConfigMap that was deleted to be created anew", () => {
       from: undefined,
       earlier: undefined,
       expectedPodTemplateHash: undefined,
+      gitOps: REFUSE_OWNED,
       allowedImages: [],
       automatic: false,
     });

@@ -4,6 +4,7 @@ import { pass } from "../../src/checks/check.ts";
 import { SoakRuns } from "../../src/checks/soak-runs.ts";
 import { automaticRequestSpec } from "../../src/controllers/ledger/automatic.ts";
 import { changeLedger, readLedger } from "../../src/controllers/ledger/ledger.ts";
+import { gitOpsPorts } from "../../src/controllers/gitops.ts";
 import { isWaitingForApproval } from "../../src/controllers/request/phase.ts";
 import { REQUEST_ANNOTATIONS as ANNOTATIONS } from "../../src/crds/annotations.ts";
 import { planOf } from "../../src/controllers/request/plan-of-policy.ts";
@@ -12,6 +13,7 @@ import { systemClock } from "../../src/kube/clock.ts";
 import { mergePatch } from "../../src/kube/patch.ts";
 import { ROLLBACK_POLICIES, ROLLBACK_REQUESTS } from "../../src/kube/rollback-kinds.ts";
 import { inParallel } from "../support/in-parallel.ts";
+import { HOLDING } from "../support/mortal-operator.ts";
 import { statusComplaints, storedVersions } from "../support/kstatus.ts";
 import { imageOf, openShop, readyOf, revisionNumber, type PartialSpec, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
@@ -154,7 +156,13 @@ describe("the plans of a policy", () => {
             { signal },
           );
           const ledger = await readLedger(client, target(shop), signal);
-          return planOf({ client, clock, actions }, policy, name, ledger?.spec, signal);
+          return planOf(
+            { client, clock, actions, gitOps: gitOpsPorts(client, () => HOLDING) },
+            policy,
+            name,
+            ledger?.spec,
+            signal,
+          );
         };
         expect(await plan("whole")).toMatchObject({ kind: "Refused", reason: "NoKnownGoodRevision" });
         expect(await plan("none")).toMatchObject({ kind: "Refused", reason: "PlanNotFound" });

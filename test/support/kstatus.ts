@@ -59,6 +59,7 @@ interface Facts {
   readonly ready: ConditionView | undefined;
   readonly reconciling: boolean;
   readonly stalled: boolean;
+  readonly deleted: boolean;
   /** Nothing is being done: neither Reconciling nor being deleted. */
   readonly atRest: boolean;
 }
@@ -86,7 +87,9 @@ const RULES: readonly Rule[] = [
   },
   {
     name: "Ready is not True while any observedGeneration is behind",
-    broken: ({ ready, conditions, observed, generation }) =>
+    // kstatus calls what is being deleted Terminating, whatever its conditions say.
+    broken: ({ ready, conditions, observed, generation, deleted }) =>
+      !deleted &&
       ready?.status === "True" &&
       (observed < generation ||
         conditions.some(({ observedGeneration = 0 }) => observedGeneration < generation)),
@@ -165,6 +168,7 @@ export function brokenRules(object: ConditionedObject): readonly string[] {
     ready: conditions.find(({ type }) => type === "Ready"),
     reconciling,
     stalled: isTrue("Stalled"),
+    deleted: metadata.deletionTimestamp !== undefined,
     atRest: !reconciling && metadata.deletionTimestamp === undefined,
   };
   return RULES.filter(({ broken }) => broken(facts)).map(({ name }) => name);

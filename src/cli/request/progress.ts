@@ -2,7 +2,7 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { secondsBetween } from "../output/age.ts";
 import type { Output } from "../output/output.ts";
-import { answerText, hasEnded, laterTexts, planTexts, readyOf } from "./wording.ts";
+import { answerText, hasEnded, holdTexts, laterTexts, planTexts, readyOf } from "./wording.ts";
 
 /** One line of the progress of a request. A label comes once; its text may change while it runs. */
 export interface ProgressLine {
@@ -51,6 +51,11 @@ export function planLines(
     ...steps
       .flatMap(laterTexts)
       .map((text): ProgressLine => ({ label: "", text: `later: ${text}`, tone: "plain" })),
+    ...holdTexts(status?.plan).map((text): ProgressLine => ({
+      label: "",
+      text: `stops ${text}`,
+      tone: "plain",
+    })),
     ...steps.flatMap(({ warnings }) =>
       warnings.map((text): ProgressLine => ({ label: "", text: `warning: ${text}`, tone: "warning" })),
     ),
@@ -93,6 +98,9 @@ function actLines(request: RollbackRequest): readonly ProgressLine[] {
   const applied = since(timeline?.applied);
   const complete = since(timeline?.completed);
   const lines: ProgressLine[] = [];
+  const ready = readyOf(request);
+  if (phase === "Applying" && ready.reason === "Holding")
+    lines.push({ label: "holding", text: ready.message, tone: "plain", moving: true });
   if (applied !== undefined) lines.push({ label: "applied", text: applied, tone: "plain" });
   lines.push(...stepLines(request));
   if (phase === "Applying" && applied !== undefined && complete === undefined) {
@@ -129,10 +137,17 @@ function endLines(request: RollbackRequest): readonly ProgressLine[] {
   const total = secondsBetween(timeline?.accepted, timeline?.verified);
   if (isVerified && total !== undefined) {
     const text = `rolled back and verified in ${total}   (history: kubectl-rollback history)`;
-    return [{ label: "done", text, tone: "good" }];
+    return [{ label: "done", text, tone: "good" }, ...persistedLines(request)];
   }
   const tone = reason === "RolledBack" ? "doubtful" : "good";
-  return [{ label: "done", text: message, tone }];
+  return [{ label: "done", text: message, tone }, ...persistedLines(request)];
+}
+
+/** Whether it lasts without us. */
+function persistedLines({ status }: RollbackRequest): readonly ProgressLine[] {
+  const persisted = status?.conditions?.find(({ type }) => type === "Persisted");
+  if (persisted === undefined) return [];
+  return [{ label: "git", text: persisted.message, tone: persisted.status === "True" ? "good" : "doubtful" }];
 }
 
 /** Prints the lines of a request as it goes on, each once, a moving one again when its text changes. */

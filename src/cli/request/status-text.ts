@@ -6,7 +6,7 @@ import { clockTime, secondsBetween } from "../output/age.ts";
 import type { Colours } from "../output/colours.ts";
 import { labelled } from "../output/table.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { answerText, hasEnded, laterTexts, planTexts, readyOf, shortTitle } from "./wording.ts";
+import { answerText, hasEnded, holdTexts, laterTexts, planTexts, readyOf, shortTitle } from "./wording.ts";
 
 const INDENT = "  ";
 const WIDTH = 11;
@@ -29,6 +29,7 @@ export function statusText(request: RollbackRequest, options: StatusTextOptions)
     ...steps.flatMap(({ warnings }) => warnings.map((text) => ["warning", text] as const)),
     ["when", whenOf(request, options.now)],
     ["checks", checksOf(request)],
+    ...holdsOf(request),
     ...(isWaiting(request) ? answerOf(request, options) : [["message", readyOf(request).message] as const]),
     ["undo", undoOf(request, options.namespaceFlag)],
   ];
@@ -46,6 +47,16 @@ function whatOf(
     const state = steps.length === 1 ? "" : `   ${status?.steps?.[index]?.state ?? "Pending"}`;
     return [index === 0 ? "what" : "", `${text}${state}`] as const;
   });
+}
+
+/** What is stopped so that it lasts, or what is to be; and how that stands. */
+function holdsOf({ status }: RollbackRequest): readonly (readonly [string, string])[] {
+  const persisted = status?.conditions?.find(({ type }) => type === "Persisted");
+  const planned = status?.holds === undefined ? holdTexts(status?.plan) : [];
+  return [
+    ...planned.map((text) => ["stops", text] as const),
+    ...(persisted === undefined ? [] : [["git", persisted.message] as const]),
+  ];
 }
 
 function isWaiting({ status }: RollbackRequest): boolean {

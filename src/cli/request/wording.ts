@@ -2,6 +2,8 @@ import { destinationText } from "../../crds/canary-step.ts";
 import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import { holdText } from "../../gitops/hold-field.ts";
+import { ownerText } from "../../gitops/owner.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { answerTimes, waitingSince } from "../../decision/answer-times.ts";
 import { valueText } from "../../workloads/value-text.ts";
@@ -83,6 +85,14 @@ export function planText(
   const since = good === undefined ? "" : `, known good since ${clockTime(good.since, now)}`;
   const goal = to.revision === undefined ? "a new revision" : `revision ${to.revision}`;
   return `${object}   revision ${from.revision} (${before}) -> ${goal} (${after})${since}`;
+}
+
+/** `Application argocd/api (spec.syncPolicy.automated.enabled: false) until Git agrees`, with what makes that one. */
+export function holdTexts(plan: NonNullable<RollbackRequest["status"]>["plan"]): readonly string[] {
+  return (plan?.holds ?? []).map((hold) => {
+    const made = hold.chain === undefined ? "" : `, made by ${hold.chain.join(", made by ")}`;
+    return `${ownerText(hold)} (${holdText(hold.kind)})${made}, until Git agrees`;
+  });
 }
 
 /** `Deployment/web-green 3 replicas -> 0 replicas, 1h after the step`; what the operator does once a request is over. */
