@@ -1,14 +1,28 @@
 /** All tests that this machine can run; the last line counts them. Called by `make test`. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 interface JestReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    /** Of a suite that could not run at all. */
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
 }
+
+/** Of what failed, the beginning: the whole stands in the suite's own report above. */
+const SHOWN_LINES = 15;
 
 /**
  * In order of their cost, so that a broken build shows in the first minute. Integration tests mostly wait for
@@ -28,6 +42,7 @@ mkdirSync(reports, { recursive: true });
 
 const wanted = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const failures: string[] = [];
 
 step("format, types, lint, layers", ["scripts/check.sh", "--static"]);
 for (const [suite, workers] of Object.entries(SUITES)) {
@@ -37,6 +52,8 @@ for (const [suite, workers] of Object.entries(SUITES)) {
   count(output);
 }
 
+// At the end, where logs are not cut.
+for (const failure of failures) console.log(failure);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
 
@@ -48,7 +65,9 @@ function step(name: string, command: readonly string[]): void {
   const { status } = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(`test: ${name} ${status === 0 ? "passed" : "FAILED"} in ${seconds} s`);
-  if (status !== 0 && program !== "jest") totals.failed += 1;
+  if (status === 0 || program === "jest") return;
+  totals.failed += 1;
+  failures.push(`FAILED ${name}`);
 }
 
 function count(path: string): void {
@@ -58,9 +77,28 @@ function count(path: string): void {
   } catch {
     console.log(`test: ${path} was not written: the suite did not run`);
     totals.failed += 1;
+    failures.push(`FAILED ${path}`);
     return;
   }
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests;
+  failures.push(...failuresOf(report));
+}
+
+function failuresOf({ testResults }: JestReport): readonly string[] {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = relative(process.cwd(), name);
+    if (assertionResults.length === 0 && message !== "") return [`FAILED ${file}\n${shortened(message)}`];
+    return assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(({ fullName, failureMessages }) => {
+        return `FAILED ${file}: ${fullName}\n${shortened(failureMessages.join("\n"))}`;
+      });
+  });
+}
+
+function shortened(text: string): string {
+  const lines = stripVTControlCharacters(text).split("\n").slice(0, SHOWN_LINES);
+  return lines.map((line) => `  ${line}`).join("\n");
 }
