@@ -32,8 +32,8 @@ export class NotedOwners implements GitOpsRule {
     }
   }
 
-  /** In the order in which the plan came to them. */
+  /** In an order of its own: a plan looks at its objects at once, and its digest must not hang on who answers first. */
   list(): readonly OwnedObject[] {
-    return [...this.#owned.values()];
+    return [...this.#owned.keys()].toSorted().flatMap((key) => this.#owned.get(key) ?? []);
   }
 }
