@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Kubectl } from "../support/kubectl.ts";
 import { type Overlay, writeOverlay } from "./overlay.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 export const SYSTEM_NAMESPACE = "rollback-system";
 
@@ -27,7 +28,7 @@ export async function installOperatorPods(installation: OperatorInstallation): P
   const { kubectl, dir, labels } = installation;
   const crds: Overlay = { resources: ["deploy/crds"], ...(labels && { labels }) };
   await kubectl(["apply", "-k", await writeOverlay(join(dir, "crds"), crds)]);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+  await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
   const operator = await operatorOverlay(installation);
   await kubectl(["apply", "-k", await writeOverlay(join(dir, "operator"), operator)]);
   const rollout = ["rollout", "status", "-n", SYSTEM_NAMESPACE, "deployment/rollback-operator"];

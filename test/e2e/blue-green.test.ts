@@ -13,6 +13,7 @@ import { toBlue } from "../support/blue-green.ts";
 import { type Kubectl, kubectlFor } from "../support/kubectl.ts";
 import { lacksOfThisMachine } from "../support/node-machine.ts";
 import { until } from "../support/world.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const NAME = "e2e-colours";
 const SYSTEM = "rollback-system";
@@ -39,7 +40,7 @@ describeWithNode("a change of colour under traffic", () => {
     await loadImage(cluster.layout, "build/image.tar");
     await loadRelease(cluster.layout, GOOD, folder);
     await kubectl(["apply", "-f", "deploy/crds"]);
-    await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+    await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
     await kubectl(["apply", "-k", "deploy/manifests"]);
     await kubectl(["rollout", "status", "-n", SYSTEM, "deployment/rollback-operator", "--timeout=120s"]);
     await kubectl(["create", "namespace", "shop"]);

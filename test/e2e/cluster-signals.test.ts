@@ -6,6 +6,7 @@ import type { RollbackLedger, RollbackPolicy, RollbackRequest } from "../../src/
 import { kubectlFor, type Kubectl } from "../support/kubectl.ts";
 import { lacksOfThisMachine } from "../support/node-machine.ts";
 import { until } from "../support/world.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const NAME = "e2e-signals";
 const SYSTEM = "rollback-system";
@@ -72,7 +73,7 @@ describeWithNode("signals of pods that a real kubelet runs", () => {
     await writeNodeImage({ name: "localhost/app:v1", files: [], entrypoint: ["/usr/bin/node"] }, archive);
     await loadImage(cluster.layout, archive);
     await kubectl(["apply", "-f", "deploy/crds"]);
-    await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+    await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
     await kubectl(["apply", "-k", "deploy/manifests"]);
     await kubectl(["rollout", "status", "-n", SYSTEM, "deployment/rollback-operator", "--timeout=180s"]);
     await kubectl(["create", "namespace", "shop"]);

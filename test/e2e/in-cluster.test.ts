@@ -11,6 +11,7 @@ import { lacksOfThisMachine } from "../support/node-machine.ts";
 import { hasPrometheus } from "../support/prometheus.ts";
 import { API, applicationOf } from "../support/sample-application.ts";
 import { until } from "../support/world.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const NAME = "e2e-install";
 const SYSTEM = "rollback-system";
@@ -81,7 +82,7 @@ describeWithNode("the operator as pods of its own image", () => {
       await loadImage(cluster.layout, archive);
     }
     await kubectl(["apply", "-f", "deploy/crds"]);
-    await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+    await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
     await kubectl(["apply", "-k", "deploy/manifests"]);
     await kubectl(["rollout", "status", "-n", SYSTEM, "deployment/rollback-operator", "--timeout=120s"]);
     await kubectl(["create", "namespace", "shop"]);

@@ -11,6 +11,7 @@ import { CONTEXT_IMAGES } from "../demo/images.ts";
 import type { Chapter } from "../demo/story/facts.ts";
 import { type Kubectl, kubectlFor } from "../support/kubectl.ts";
 import { lacksOfThisMachine } from "../support/node-machine.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const NAME = "e2e-own";
 const START_MS = 1_200_000;
@@ -83,7 +84,7 @@ describeWithNode("the demo on a cluster of the user's own", () => {
     async () => {
       await kubectl(["apply", "-f", "deploy/crds"]);
       // A kind that is deleted before it is served takes minutes to go.
-      await kubectl(["wait", "--for=condition=Established", "--timeout=60s", "-f", "deploy/crds"]);
+      await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
 
       const { code, output } = await play("up");
       expect(code).toBe(1);

@@ -11,6 +11,7 @@ import { idleDeployment, idleImage, loadIdleImages, undoRequest } from "../suppo
 import { type Kubectl, kubectlFor } from "../support/kubectl.ts";
 import { lacksOfThisMachine } from "../support/node-machine.ts";
 import { until } from "../support/world.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const NAME = "e2e-upgrade";
 const SYSTEM = ["-n", "rollback-system"] as const;
@@ -41,7 +42,7 @@ describeWithNode("upgrade and uninstall while a request runs", () => {
     await loadNextVersion(cluster);
     await loadIdleImages(cluster.layout, ["v1", "v2"]);
     await kubectl(["apply", "-f", "deploy/crds"]);
-    await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+    await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
     await install();
     await kubectl(["create", "namespace", "shop"]);
     await kubectl(["apply", ...SHOP, "-f", "examples/executor.yaml"]);
@@ -186,7 +187,7 @@ describeWithNode("upgrade and uninstall while a request runs", () => {
     "in the right order nothing has to be forced, a running request included",
     async () => {
       await kubectl(["apply", "-f", "deploy/crds"]);
-      await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+      await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
       await install();
       await undoUntil("running", "Applying");
 

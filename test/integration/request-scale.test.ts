@@ -3,6 +3,7 @@ import { readAudit } from "../cluster/audit.ts";
 import { inParallel } from "../support/in-parallel.ts";
 import { container, openShop, readyOf, type PartialSpec, type Shop } from "../support/shop.ts";
 import { startWorld, type World } from "../support/world.ts";
+import { awaitEstablished } from "../support/established.ts";
 
 const START_MS = 90_000;
 const TEST_MS = 60_000;
@@ -107,12 +108,7 @@ describe("a step that scales or restarts", () => {
   async function refusesWhatKedaOwns(): Promise<void> {
     const shop = await open("keda");
     await world.kubectl(["apply", "-f", "-"], SCALED_OBJECTS_CRD);
-    await world.kubectl([
-      "wait",
-      "--for=condition=Established",
-      "--timeout=20s",
-      "crd/scaledobjects.keda.sh",
-    ]);
+    await awaitEstablished(world.kubectl, ["crd/scaledobjects.keda.sh"]);
     const scaledObject = {
       apiVersion: "keda.sh/v1alpha1",
       kind: "ScaledObject",

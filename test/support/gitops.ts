@@ -11,6 +11,7 @@ import { goModuleFolder } from "../cluster/go-module.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { PartialSpec } from "./shop.ts";
 import { until, type World } from "./world.ts";
+import { awaitEstablished } from "./established.ts";
 
 /**
  * Objects of Argo CD and Flux of their real kinds, without their controllers: what those would write is written by the
@@ -152,12 +153,7 @@ export async function installGitOpsCrds(kubectl: Kubectl): Promise<void> {
     "kustomizations.kustomize.toolkit.fluxcd.io",
     "helmreleases.helm.toolkit.fluxcd.io",
   ];
-  await kubectl([
-    "wait",
-    "--for=condition=Established",
-    "--timeout=30s",
-    ...crds.map((name) => `crd/${name}`),
-  ]);
+  await awaitEstablished(kubectl, [...crds.map((name) => `crd/${name}`)]);
 }
 
 /** Takes the mark away by which Argo CD is asked to look, as it does when it has looked; until the signal aborts. */

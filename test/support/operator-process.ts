@@ -5,6 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { waitFor } from "../cluster/readiness.ts";
 import type { Kubectl } from "./kubectl.ts";
+import { awaitEstablished } from "./established.ts";
 
 export interface OperatorProcess {
   readonly pid: number;
@@ -47,7 +48,7 @@ export async function installOperator(
   manifests = "deploy/manifests/rights",
 ): Promise<string> {
   await kubectl(["apply", "-f", "deploy/crds"]);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "deploy/crds"]);
+  await awaitEstablished(kubectl, ["-f", "deploy/crds"]);
   await kubectl(["apply", "-k", manifests]);
   return (
     await kubectl(["create", "token", "rollback-operator", "-n", "rollback-system", "--duration=24h"])

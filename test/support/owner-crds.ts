@@ -1,10 +1,11 @@
 import type { Kubectl } from "./kubectl.ts";
+import { awaitEstablished } from "./established.ts";
 
 /** Makes the kinds of Argo Rollouts, Flagger and KEDA known to the API server, without their controllers. */
 export async function installOwnerCrds(kubectl: Kubectl): Promise<void> {
   await kubectl(["apply", "-f", "-"], OWNER_CRDS);
   const crds = OWNER_KINDS.map(([group, , , plural]) => `crd/${plural}.${group}`);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...crds]);
+  await awaitEstablished(kubectl, [...crds]);
 }
 
 const OWNER_KINDS = [

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { goModuleFolder } from "../cluster/go-module.ts";
 import type { Kubectl } from "./kubectl.ts";
+import { awaitEstablished } from "./established.ts";
 
 const ISTIO = ["virtualservices.networking.istio.io", "destinationrules.networking.istio.io"];
 const GATEWAY = ["httproutes", "grpcroutes"];
@@ -26,10 +27,5 @@ export async function installRouteCrds(kubectl: Kubectl): Promise<void> {
     [...crds.map((crd) => JSON.stringify(crd)), ...(await Promise.all(files))].join("\n---\n"),
   );
   const names = [...ISTIO, ...GATEWAY.map((plural) => `${plural}.gateway.networking.k8s.io`)];
-  await kubectl([
-    "wait",
-    "--for=condition=Established",
-    "--timeout=30s",
-    ...names.map((name) => `crd/${name}`),
-  ]);
+  await awaitEstablished(kubectl, [...names.map((name) => `crd/${name}`)]);
 }

@@ -2,6 +2,7 @@ import { vulnerabilityReportType } from "../../src/kube/trivy-types.ts";
 import type { ReplicaSet } from "../../src/kube/well-known.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { World } from "./world.ts";
+import { awaitEstablished } from "./established.ts";
 
 /**
  * Makes VulnerabilityReport known to the API server, without the Trivy Operator. Written for these tests: the fields that
@@ -10,7 +11,7 @@ import type { World } from "./world.ts";
 export async function installReportCrd(kubectl: Kubectl): Promise<void> {
   await kubectl(["apply", "-f", "-"], REPORT_CRD);
   const crd = "crd/vulnerabilityreports.aquasecurity.github.io";
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", crd]);
+  await awaitEstablished(kubectl, [crd]);
 }
 
 const REPORT_CRD = JSON.stringify({
