@@ -46,6 +46,18 @@ describe("identifyReplicaSets", () => {
     });
   });
 
+  it("keeps equal revision annotations once, and different ones apart", () => {
+    const identify = identifyReplicaSets(names);
+    const revision = (name: string, number: string) => {
+      const { metadata, ...rest } = partial(name, "a");
+      return identify({ ...rest, metadata: { ...metadata, annotations: { revision: number } } }).metadata;
+    };
+    const [one, same, other] = [revision("web-1", "3"), revision("web-2", "3"), revision("web-3", "4")];
+
+    expect(same.annotations).toBe(one.annotations);
+    expect(other.annotations).toEqual({ revision: "4" });
+  });
+
   it("gives each its own owner and namespace, whatever came before", () => {
     const identify = identifyReplicaSets(names);
     const orphan: KubeObject = {

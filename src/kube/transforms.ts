@@ -66,6 +66,7 @@ export interface IdentityNames {
 export function identityOnly(names: IdentityNames): (metadata: ObjectMeta) => ObjectMeta {
   let namespace: string | undefined;
   let owners: readonly OwnerReference[] | undefined;
+  const shared = sharedValues();
   return (metadata) => {
     if (metadata.namespace !== namespace) namespace = metadata.namespace;
     const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller === true);
@@ -77,9 +78,23 @@ export function identityOnly(names: IdentityNames): (metadata: ObjectMeta) => Ob
       resourceVersion: metadata.resourceVersion,
       creationTimestamp: metadata.creationTimestamp,
       labels: only(metadata.labels, names.labels),
-      annotations: only(metadata.annotations, names.annotations),
+      annotations: shared(only(metadata.annotations, names.annotations)),
       ownerReferences: owners,
     };
+  };
+}
+
+/** Sets of values that are kept once; more different ones than this are not of the kind that repeats. */
+const MOST_SHARED = 1_000;
+
+/** Revision numbers are small, so tens of thousands of revisions have the same few annotations: 4 MiB of 50,000. */
+function sharedValues() {
+  const known = new Map<string, Readonly<Record<string, string>>>();
+  return (values: Readonly<Record<string, string>>): Readonly<Record<string, string>> => {
+    const text = JSON.stringify(values);
+    const same = known.get(text);
+    if (same === undefined && known.size < MOST_SHARED) known.set(text, values);
+    return same ?? values;
   };
 }
 

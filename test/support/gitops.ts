@@ -153,7 +153,7 @@ export async function installGitOpsCrds(kubectl: Kubectl): Promise<void> {
     "kustomizations.kustomize.toolkit.fluxcd.io",
     "helmreleases.helm.toolkit.fluxcd.io",
   ];
-  await awaitEstablished(kubectl, [...crds.map((name) => `crd/${name}`)]);
+  await awaitEstablished(kubectl, crds.map((name) => `crd/${name}`));
 }
 
 /** Takes the mark away by which Argo CD is asked to look, as it does when it has looked; until the signal aborts. */
