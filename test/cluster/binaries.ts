@@ -17,15 +17,22 @@ export const KUBERNETES_BINARIES = [
   "kube-proxy",
 ] as const;
 
+/** One program with many roles: by the variable `ARGOCD_BINARY_NAME` it is the repo server or the controller. */
+export const ARGO_CD = "argocd";
+/** Its CRDs are read from there too. */
+export const ARGO_CD_MODULE = "test/cluster/go/argocd";
+
+/** Those of a cluster. */
 export type BinaryName = (typeof KUBERNETES_BINARIES)[number] | "etcd";
 export type Binaries = Readonly<Record<BinaryName, string>>;
+export type ProgramName = BinaryName | typeof ARGO_CD;
 
 interface GoModule {
   /** Folder of go.mod, relative to the repository's root. */
   readonly folder: string;
   readonly versionOf: string;
-  readonly binaries: readonly BinaryName[];
-  packageOf(binary: BinaryName): string;
+  readonly binaries: readonly ProgramName[];
+  packageOf(binary: ProgramName): string;
   ldflags(version: string): string;
 }
 
@@ -44,23 +51,30 @@ const MODULES: readonly GoModule[] = [
     packageOf: (binary) => `k8s.io/kubernetes/cmd/${binary}`,
     ldflags: kubernetesLdflags,
   },
+  {
+    folder: ARGO_CD_MODULE,
+    versionOf: "github.com/argoproj/argo-cd/v3",
+    binaries: [ARGO_CD],
+    packageOf: () => "github.com/argoproj/argo-cd/v3/cmd",
+    ldflags: (version) => `-s -w -X github.com/argoproj/argo-cd/v3/common.version=${version}`,
+  },
 ];
 
 /**
- * Paths of the wanted programs. For each of the two modules (etcd; Kubernetes) the first of these that has all:
+ * Paths of the wanted programs. For each module (etcd; Kubernetes; Argo CD) the first of these that has all:
  *
  * 1. the folder `KUBEBUILDER_ASSETS`, 2. PATH: both only when every program there says the same version, of our major
  *    version and our minor or a newer one (a kubelet must not be newer than its API server, so they are never mixed);
  * 3. the cache `~/.cache/rollback-operator/bin/<hash of go.sum and version>`; 4. a build from source into that cache.
  */
-export async function ensureBinaries<Name extends BinaryName>(
+export async function ensureBinaries<Name extends ProgramName>(
   wanted: readonly Name[],
   progress: Progress = createProgress(),
   signal?: AbortSignal,
 ): Promise<Readonly<Record<Name, string>>> {
-  const found: Partial<Record<BinaryName, string>> = {};
+  const found: Partial<Record<ProgramName, string>> = {};
   for (const module of MODULES) {
-    const names = module.binaries.filter((name) => (wanted as readonly BinaryName[]).includes(name));
+    const names = module.binaries.filter((name) => (wanted as readonly ProgramName[]).includes(name));
     if (names.length === 0) continue;
     Object.assign(
       found,
@@ -68,6 +82,16 @@ export async function ensureBinaries<Name extends BinaryName>(
     );
   }
   return found as Record<Name, string>;
+}
+
+/** Where a program is, installed or built before; undefined when it would have to be built. */
+export async function findBinary(name: ProgramName): Promise<string | undefined> {
+  const module = MODULES.find(({ binaries }) => binaries.includes(name));
+  if (module === undefined) return undefined;
+  const found = await findInstalled(module, [name]);
+  if (found !== undefined) return found[name];
+  const path = join(cacheOf(module), name);
+  return isExecutable(path) ? path : undefined;
 }
 
 /** The version that go.mod pins, without the leading "v". */
@@ -84,14 +108,14 @@ export function cacheFolder(): string {
   return join(base === "" ? join(homedir(), ".cache") : base, "rollback-operator");
 }
 
-type Found = Partial<Record<BinaryName, string>>;
+type Found = Partial<Record<ProgramName, string>>;
 
-async function findInstalled(module: GoModule, names: readonly BinaryName[]): Promise<Found | undefined> {
+async function findInstalled(module: GoModule, names: readonly ProgramName[]): Promise<Found | undefined> {
   const assets = process.env["KUBEBUILDER_ASSETS"];
   const sources = [
-    (name: BinaryName): string | undefined =>
+    (name: ProgramName): string | undefined =>
       assets !== undefined && isExecutable(join(assets, name)) ? resolve(assets, name) : undefined,
-    (name: BinaryName): string | undefined => findProgram(name),
+    (name: ProgramName): string | undefined => findProgram(name),
   ];
   for (const source of sources) {
     const paths = names.map((name) => source(name)).filter((path) => path !== undefined);
@@ -110,21 +134,20 @@ async function versionsFit(module: GoModule, paths: readonly string[]): Promise<
 }
 
 async function versionOf(path: string): Promise<string | undefined> {
-  const command = path.endsWith("/kubectl") ? [path, "version", "--client"] : [path, "--version"];
+  const asksTheClient = path.endsWith("/kubectl") || path.endsWith(`/${ARGO_CD}`);
+  const command = asksTheClient ? [path, "version", "--client"] : [path, "--version"];
   const { stdout } = await tryCommand(command, { timeoutMs: 20_000 });
-  return /(?:Kubernetes |etcd Version: |Client Version: )v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  return /(?:Kubernetes |etcd Version: |Client Version: |argocd: )v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
 }
 
 async function fromCache(
   module: GoModule,
-  names: readonly BinaryName[],
+  names: readonly ProgramName[],
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<Found> {
   const version = pinnedVersion(module);
-  const goSum = readFileSync(resolve(module.folder, "go.sum"));
-  const key = createHash("sha256").update(goSum).update(version).digest("hex").slice(0, 12);
-  const folder = join(cacheFolder(), "bin", key);
+  const folder = cacheOf(module);
   const paths = Object.fromEntries(names.map((name) => [name, join(folder, name)]));
   if (names.every((name) => isExecutable(join(folder, name)))) return paths;
 
@@ -151,6 +174,13 @@ async function fromCache(
   };
   await withLock(`build/${folder}`, onWait, build, signal);
   return paths;
+}
+
+/** Where the builds of a module are kept: another go.sum or version has another folder. */
+function cacheOf(module: GoModule): string {
+  const goSum = readFileSync(resolve(module.folder, "go.sum"));
+  const key = createHash("sha256").update(goSum).update(pinnedVersion(module)).digest("hex").slice(0, 12);
+  return join(cacheFolder(), "bin", key);
 }
 
 function kubernetesLdflags(version: string): string {

@@ -1,8 +1,8 @@
-import { ensureBinaries, KUBERNETES_BINARIES } from "./binaries.ts";
+import { ARGO_CD, ensureBinaries, KUBERNETES_BINARIES } from "./binaries.ts";
 import { down, status, up } from "./cluster.ts";
 
 const USAGE = `usage:
-  node test/cluster/main.mts build                              find or build the control plane's programs
+  node test/cluster/main.mts build [argocd]                     find or build the control plane's programs, and Argo CD
   node test/cluster/main.mts up NAME [--control-plane-only] [--kubectl PATH]
   node test/cluster/main.mts down NAME
   node test/cluster/main.mts status NAME                        exit code 0 when up, 1 otherwise
@@ -13,6 +13,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (command === "build") {
     const binaries = await ensureBinaries(["etcd", ...KUBERNETES_BINARIES]);
     for (const [binary, path] of Object.entries(binaries)) console.log(`${binary.padEnd(24)} ${path}`);
+    if (name === ARGO_CD) await buildArgoCd();
     return 0;
   }
   if (name === "") return usage();
@@ -28,6 +29,20 @@ async function main(args: readonly string[]): Promise<number> {
     default:
       return usage();
   }
+}
+
+/** The tests that need it are skipped without it: that it cannot be had is told, and is no failure. */
+async function buildArgoCd(): Promise<void> {
+  try {
+    const { argocd } = await ensureBinaries([ARGO_CD]);
+    console.log(`${ARGO_CD.padEnd(24)} ${argocd}`);
+  } catch (error) {
+    console.log(`Argo CD cannot be built, so its tests will be skipped: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function usage(): number {
@@ -69,6 +84,6 @@ async function statusCommand(name: string): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
 }
