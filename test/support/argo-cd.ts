@@ -11,6 +11,7 @@ import { freePorts } from "../cluster/ports.ts";
 import { waitForUnless } from "../cluster/readiness.ts";
 import { findProgram } from "../cluster/run-command.ts";
 import { createRepository, gitDaemonCommand, gitEnvironment, type GitRepository } from "./git-server.ts";
+import { awaitEstablished } from "./established.ts";
 import { until, type World } from "./world.ts";
 
 /** Where Argo CD and its Applications are. */
@@ -141,7 +142,7 @@ export async function installArgoCdCrds(kubectl: World["kubectl"]): Promise<void
   const files = CRDS.flatMap((kind) => ["-f", join(folder, "manifests/crds", `${kind}-crd.yaml`)]);
   // Longer than what an annotation of kubectl's can hold.
   await kubectl(["apply", "--server-side", ...files]);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...files]);
+  await awaitEstablished(kubectl, files);
 }
 
 async function install({ kubectl, controlPlane }: Cluster, { settings }: ArgoCdOptions): Promise<void> {

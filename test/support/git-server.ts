@@ -36,20 +36,32 @@ export async function createRepository(folder: string, name: string): Promise<Gi
   const git = (...args: readonly string[]) => runCommand(["git", ...args], { cwd: path, env });
   await git("init", "--quiet", "--initial-branch=main");
   await git("commit", "--quiet", "--allow-empty", "--message=Empty");
-  return {
-    async commit(message, files) {
-      for (const [file, text] of Object.entries(files)) {
-        const target = join(path, file);
-        if (text === undefined) {
-          await rm(target);
-          continue;
-        }
-        await mkdir(dirname(target), { recursive: true });
-        await writeFile(target, text);
+
+  async function commit(
+    message: string,
+    files: Readonly<Record<string, string | undefined>>,
+  ): Promise<string> {
+    for (const [file, text] of Object.entries(files)) {
+      const target = join(path, file);
+      if (text === undefined) {
+        await rm(target);
+        continue;
       }
-      await git("add", "--all");
-      await git("commit", "--quiet", `--message=${message}`);
-      return (await git("rev-parse", "HEAD")).trim();
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, text);
+    }
+    await git("add", "--all");
+    await git("commit", "--quiet", `--message=${message}`);
+    return (await git("rev-parse", "HEAD")).trim();
+  }
+
+  // Stories run at once, and a repository has one index.
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    commit(message, files) {
+      const next = last.then(() => commit(message, files));
+      last = next.catch(() => undefined);
+      return next;
     },
   };
 }

@@ -11,6 +11,7 @@ import { goModuleFolder } from "../cluster/go-module.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { PartialSpec } from "./shop.ts";
 import { until, type World } from "./world.ts";
+import { installArgoCdCrds } from "./argo-cd.ts";
 import { awaitEstablished } from "./established.ts";
 
 /**
@@ -37,14 +38,7 @@ export interface ApplicationChange {
   readonly lists?: boolean;
 }
 
-const CRDS = [
-  ["github.com/argoproj/argo-cd/v3", "manifests/crds", ["application-crd", "applicationset-crd"]],
-  [
-    "github.com/fluxcd/kustomize-controller",
-    "config/crd/bases",
-    ["kustomize.toolkit.fluxcd.io_kustomizations"],
-  ],
-] as const;
+const KUSTOMIZATION_CRD = "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml";
 
 const PROJECT = { project: "default", destination: { server: "https://kubernetes.default.svc" } };
 const SOURCE = { source: { repoURL: "https://git.example.org/shop.git", path: "." } };
@@ -138,22 +132,16 @@ export async function installGitOps({ kubectl, client }: World): Promise<GitOpsW
   };
 }
 
-export async function installGitOpsCrds(kubectl: Kubectl): Promise<void> {
-  const files = await Promise.all(
-    CRDS.map(async ([module, folder, names]) => {
-      const root = await goModuleFolder(module);
-      return Promise.all(names.map((name) => readFile(join(root, folder, `${name}.yaml`), "utf8")));
-    }),
-  );
-  // Their descriptions are longer than what an annotation of kubectl's can hold.
-  await kubectl(["apply", "--server-side", "-f", "-"], [...files.flat(), HELM_RELEASE_CRD].join("\n---\n"));
-  const crds = [
-    "applications.argoproj.io",
-    "applicationsets.argoproj.io",
-    "kustomizations.kustomize.toolkit.fluxcd.io",
-    "helmreleases.helm.toolkit.fluxcd.io",
-  ];
-  await awaitEstablished(kubectl, crds.map((name) => `crd/${name}`));
+async function installGitOpsCrds(kubectl: Kubectl): Promise<void> {
+  const flux = await goModuleFolder("github.com/fluxcd/kustomize-controller");
+  const kustomizations = await readFile(join(flux, KUSTOMIZATION_CRD), "utf8");
+  await installArgoCdCrds(kubectl);
+  // Its descriptions are longer than what an annotation of kubectl's can hold.
+  await kubectl(["apply", "--server-side", "-f", "-"], [kustomizations, HELM_RELEASE_CRD].join("\n---\n"));
+  await awaitEstablished(kubectl, [
+    "crd/kustomizations.kustomize.toolkit.fluxcd.io",
+    "crd/helmreleases.helm.toolkit.fluxcd.io",
+  ]);
 }
 
 /** Takes the mark away by which Argo CD is asked to look, as it does when it has looked; until the signal aborts. */

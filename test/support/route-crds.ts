@@ -27,5 +27,8 @@ export async function installRouteCrds(kubectl: Kubectl): Promise<void> {
     [...crds.map((crd) => JSON.stringify(crd)), ...(await Promise.all(files))].join("\n---\n"),
   );
   const names = [...ISTIO, ...GATEWAY.map((plural) => `${plural}.gateway.networking.k8s.io`)];
-  await awaitEstablished(kubectl, names.map((name) => `crd/${name}`));
+  await awaitEstablished(
+    kubectl,
+    names.map((name) => `crd/${name}`),
+  );
 }

@@ -3,7 +3,6 @@ module crds.tools
 go 1.26.0
 
 require (
-	github.com/argoproj/argo-cd/v3 v3.2.1
 	github.com/fluxcd/kustomize-controller v1.9.6
 	istio.io/api v1.31.4
 	sigs.k8s.io/gateway-api v1.6.3
