@@ -3,8 +3,8 @@ import { isInvalid, isNotFound } from "../kube/errors.ts";
 import { FIELD_MANAGER } from "../kube/field-manager.ts";
 import { agreementOf, type Agreement } from "./argo-cd.ts";
 import type { GitOpsReader } from "./chain.ts";
-import { heldBy, isHeldBy } from "./held-by.ts";
-import { holdText, isStopped } from "./hold-field.ts";
+import { heldBy } from "./held-by.ts";
+import { foundIn, holdText, isStopped } from "./hold-field.ts";
 import { ownerType, type Application } from "./kinds.ts";
 import { ownerText } from "./owner.ts";
 import { startPatch } from "./stop.ts";
@@ -12,7 +12,9 @@ import { startPatch } from "./stop.ts";
 /** How a hold stands. */
 export type HoldLook =
   | { readonly kind: "Stands"; readonly agreement: Agreement }
-  /** Nothing was stored yet, or it was ended by us before a crash. */
+  /** All is as it was found: by us before a crash, or by a person's hand. */
+  | { readonly kind: "Restored"; readonly agreement: Agreement }
+  /** Nothing was stored yet. */
   | { readonly kind: "NotSet" }
   | { readonly kind: "Gone"; readonly message: string }
   /** Somebody else has started it again. */
@@ -30,15 +32,17 @@ export async function lookAtHold(
   const owner = await client.tryGet(ownerType(kind), { namespace, name }, { signal });
   if (owner === undefined) return { kind: "Gone", message: `${title} is gone` };
   if (owner.metadata.uid !== uid) return { kind: "Gone", message: `${title} was deleted and made again` };
-  const held = isHeldBy(owner, `${request.namespace}/${request.name}`);
-  if (held && isStopped(owner, kind)) {
-    const agreement =
-      kind === "Application"
-        ? agreementOf(owner as Application, hold, request.namespace, changedAt)
-        : "Unknown";
-    return { kind: "Stands", agreement };
-  }
-  if (hold.state === "Setting" && !held) return { kind: "NotSet" };
+  const held = heldBy(owner);
+  const isOurs = held?.by.includes(`${request.namespace}/${request.name}`) === true;
+  if (hold.state === "Setting" && !isOurs) return { kind: "NotSet" };
+  const agreement =
+    kind === "Application"
+      ? agreementOf(owner as Application, hold, request.namespace, changedAt)
+      : "Unknown";
+  // A maker that strips annotations has left the field alone: it is still ours to put back.
+  if (isStopped(owner, kind) && (isOurs || held === undefined)) return { kind: "Stands", agreement };
+  const isAsFound = held === undefined ? foundIn(owner, kind) === hold.found : isStopped(owner, kind);
+  if (!isOurs && isAsFound) return { kind: "Restored", agreement };
   return { kind: "Lost", message: `${title} has ${holdText(kind)} no more: somebody else took it away` };
 }
 
@@ -49,14 +53,14 @@ export type EndedHold =
 
 /** Takes the request's name away, and with the last name puts back what was found. Safe to repeat. Throws KubeError. */
 export async function endHold(
-  { kind, namespace, name, uid }: HoldStatus,
+  { kind, namespace, name, uid, found }: HoldStatus,
   request: string,
   { client, signal }: GitOpsReader,
 ): Promise<EndedHold> {
   const title = ownerText({ kind, namespace, name });
   const owner = await client.tryGet(ownerType(kind), { namespace, name }, { signal });
   if (owner?.metadata.uid !== uid) return { kind: "Ended", message: `${title} is gone` };
-  const patch = startPatch(owner, request);
+  const patch = startPatch(owner, request, found);
   if (patch === undefined) return { kind: "Ended", message: `${title} was not held by it any more` };
   try {
     await client.patch(ownerType(kind), { namespace, name }, patch, { signal, fieldManager: FIELD_MANAGER });

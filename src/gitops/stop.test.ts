@@ -62,7 +62,7 @@ describe("stopping and starting", () => {
             expect(isStopped(object, object.kind as never)).toBe(true);
             expect(heldBy(object)?.by.toSorted()).toEqual(left.toSorted());
             const [gone = ""] = left.splice((order.next().value ?? 0) % left.length, 1);
-            object = patched(object, startPatch(object, gone));
+            object = patched(object, startPatch(object, gone, "True"));
           }
           expect(object).toEqual(owner);
         },
@@ -83,14 +83,24 @@ describe("stopping and starting", () => {
     const held = looked(patched(kustomization({}), stopPatch(kustomization({}), { request: "shop/a" })));
     const started = { ...held, spec: { suspend: false } };
 
-    const after = patched(started, startPatch(started, "shop/a"));
+    const after = patched(started, startPatch(started, "shop/a", "Absent"));
 
     expect(after.spec).toEqual({ suspend: false });
     expect(after.metadata.annotations?.[OWNER_ANNOTATIONS.held]).toBeUndefined();
   });
 
-  it("has nothing to start where the request does not hold", () => {
-    expect(startPatch(application({}), "shop/a")).toBeUndefined();
+  it("has nothing to start where nobody holds, or only others do", () => {
+    const others = patched(kustomization({}), stopPatch(kustomization({}), { request: "shop/b" }));
+
+    expect(startPatch(application({}), "shop/a", "Absent")).toBeUndefined();
+    expect(startPatch(others, "shop/a", "Absent")).toBeUndefined();
+  });
+
+  it("puts back what its request remembers where the record was stripped from the object", () => {
+    const stripped = kustomization({ suspend: true });
+
+    expect(patched(stripped, startPatch(stripped, "shop/a", "Absent")).spec).toEqual({});
+    expect(patched(stripped, startPatch(stripped, "shop/a", "False")).spec).toEqual({ suspend: false });
   });
 
   it("is refused by the API server when the object moved since it was read", () => {

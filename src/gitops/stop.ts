@@ -1,4 +1,4 @@
-import type { GitOpsOwnerKind } from "../crds/gitops-hold.ts";
+import type { FoundValue, GitOpsOwnerKind } from "../crds/gitops-hold.ts";
 import { jsonPatch, jsonPointer, type JsonPatchOperation, type Patch } from "../kube/patch.ts";
 import { REFRESH } from "./argo-cd.ts";
 import { HELD_PATH, heldBy, heldByOperation, type Holder } from "./held-by.ts";
@@ -23,20 +23,21 @@ export function stopPatch(owner: GitOpsObject, { request }: Pick<Holder, "reques
   );
 }
 
-/** Takes one name away, and with the last one puts back what was found; undefined where the name is not there. Pure. */
-export function startPatch(owner: GitOpsObject, request: string): Patch | undefined {
+/**
+ * Takes one name away, and with the last one puts back what was found; undefined where others hold it alone. An object that
+ * has lost the record, but not the hold, is put back by `found` as it is known elsewhere. Pure.
+ */
+export function startPatch(owner: GitOpsObject, request: string, found: FoundValue): Patch | undefined {
   const kind = owner.kind as GitOpsOwnerKind;
   const held = heldBy(owner);
-  if (held === undefined || !held.by.includes(request)) return undefined;
+  // What somebody else has set since is theirs.
+  const restore = isStopped(owner, kind) ? [restoreOperation(kind, held?.found ?? found)] : [];
+  if (held === undefined)
+    return restore.length === 0 ? undefined : jsonPatch(...unchanged(owner), ...restore);
+  if (!held.by.includes(request)) return undefined;
   const by = held.by.filter((each) => each !== request);
   if (by.length > 0) return jsonPatch(...unchanged(owner), heldByOperation({ ...held, by }));
-  // What somebody else has set since is theirs.
-  const restore = isStopped(owner, kind) ? restoring(owner, held.found) : [];
   return jsonPatch(...unchanged(owner), ...restore, { op: "remove", path: HELD_PATH });
-}
-
-function restoring(owner: GitOpsObject, found: Parameters<typeof restoreOperation>[1]): JsonPatchOperation[] {
-  return [restoreOperation(owner.kind as GitOpsOwnerKind, found)];
 }
 
 function unchanged({ metadata }: GitOpsObject): readonly JsonPatchOperation[] {

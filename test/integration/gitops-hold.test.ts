@@ -319,7 +319,27 @@ describe("holding Argo CD and Flux", () => {
 
         expect(persisted(lost)?.status).toBe("False");
         expect(await automated("taken")).toMatchObject({ enabled: true });
+        const { metadata } = await gitOps.liveApplication("taken");
+        expect(metadata.annotations?.[OWNER_ANNOTATIONS.held]).toBeUndefined();
         await shop.ended("undo");
+      },
+
+      "is put back although the record on the Application was stripped": async () => {
+        const shop = await open("stripped");
+        await gitOps.application("stripped", "stripped", {
+          spec: { syncPolicy: { automated: { enabled: true } } },
+        });
+        await ask(shop);
+        await succeeded(shop);
+
+        await gitOps.patch("stripped", { metadata: { annotations: { [OWNER_ANNOTATIONS.held]: null } } });
+        await gitOps.compared("stripped", "stripped", "OutOfSync", Date.now() + 10_000);
+        await untilPersisted(shop, "GitDiffers");
+        await shop.annotate("undo", { [REQUEST_ANNOTATIONS.release]: "true" });
+
+        const ended = await shop.ended("undo");
+        expect(persisted(ended)?.reason).toBe("Released");
+        expect(await automated("stripped")).toEqual({ enabled: true });
       },
 
       "is over when the Application was deleted": async () => {

@@ -74,22 +74,26 @@ describe("a hold of a finished request", () => {
   it("is over where there is nothing to put back", () => {
     expect(decided({ kind: "Gone", message: "gone" })).toMatchObject({ kind: "Close", state: "Released" });
     expect(decided({ kind: "NotSet" })).toMatchObject({ kind: "Close", state: "Released" });
-    expect(decided({ kind: "Lost", message: "taken" })).toEqual({
-      kind: "Close",
-      state: "Lost",
-      message: "taken",
-    });
+    expect(decided({ kind: "Lost", message: "taken" })).toMatchObject({ kind: "Close", state: "Lost" });
+  });
+
+  it("that was ended before a crash is closed for the same reason", () => {
+    const asked = finished(DONE, { [REQUEST_ANNOTATIONS.release]: "true" });
+    const restored = (agreement: "Agrees" | "Differs"): HoldLook => ({ kind: "Restored", agreement });
+
+    expect(decided(restored("Differs"), asked)).toMatchObject({ kind: "Close", reason: "Released" });
+    expect(decided(restored("Agrees"))).toMatchObject({ kind: "Close", reason: "GitAgrees" });
+    expect(decided(restored("Differs"), finished(UNTOUCHED))).toMatchObject({ reason: "NothingChanged" });
   });
 });
 
 describe("condition Persisted", () => {
   const keep = (agreement: "Differs" | "Unknown"): HoldOutcome => ({
     hold: HOLD,
-    decision: { kind: "Keep", agreement, message: agreement },
+    keep: { agreement, message: agreement },
   });
   const ended = (endReason: string): HoldOutcome => ({
     hold: { ...HOLD, state: "Released", endReason, message: endReason },
-    decision: { kind: "Ended" },
   });
 
   it("is the worst of all holds", () => {

@@ -1,5 +1,6 @@
 import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
 import type { HoldStatus } from "../../crds/gitops-hold.ts";
+import type { Agreement } from "../../gitops/argo-cd.ts";
 import type { HoldLook } from "../../gitops/end-hold.ts";
 import { ownerText } from "../../gitops/owner.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -14,7 +15,12 @@ export type HoldDecision =
   /** What was found is put back. */
   | { readonly kind: "End"; readonly reason: EndReason }
   /** There is nothing to put back any more. */
-  | { readonly kind: "Close"; readonly state: "Released" | "Lost"; readonly message: string };
+  | {
+      readonly kind: "Close";
+      readonly state: "Released" | "Lost";
+      readonly reason: EndReason | "OwnerGone" | "HoldLost";
+      readonly message: string;
+    };
 
 export interface HoldFacts {
   readonly request: RollbackRequest;
@@ -24,31 +30,52 @@ export interface HoldFacts {
 }
 
 /** What becomes of one hold of a finished request. Pure. */
-export function decideHold({ request, hold, look, namespaceTerminates }: HoldFacts): HoldDecision {
+export function decideHold(facts: HoldFacts): HoldDecision {
+  const { request, hold, look } = facts;
   switch (look.kind) {
     case "Gone":
-      return { kind: "Close", state: "Released", message: look.message };
+      return { kind: "Close", state: "Released", reason: "OwnerGone", message: look.message };
     case "Lost":
-      return { kind: "Close", state: "Lost", message: look.message };
+      return { kind: "Close", state: "Lost", reason: "HoldLost", message: look.message };
     case "NotSet":
-      return { kind: "Close", state: "Released", message: `${ownerText(hold)} was never stopped` };
+      return {
+        kind: "Close",
+        state: "Released",
+        reason: "NothingChanged",
+        message: `${ownerText(hold)} was never stopped`,
+      };
+    case "Restored":
+      return {
+        kind: "Close",
+        state: "Released",
+        reason: reasonToEnd(facts, look.agreement) ?? "Released",
+        message: `${ownerText(hold)} is as it was found`,
+      };
     case "Stands":
       break;
   }
-  // What is live is what Git wants, since nothing was changed or all of it was undone.
-  if (stayingChanges(request) === "") return { kind: "End", reason: "NothingChanged" };
-  if (namespaceTerminates) return { kind: "End", reason: "NamespaceTerminating" };
-  if (isReleaseAsked(request)) return { kind: "End", reason: "Released" };
-  if (look.agreement === "Agrees") return { kind: "End", reason: "GitAgrees" };
+  const reason = reasonToEnd(facts, look.agreement);
+  if (reason !== undefined) return { kind: "End", reason };
   const { agreement } = look;
   const knows =
     agreement === "Differs"
       ? "Git still wants another version: change it there"
       : "whether Git agrees is not known (yet): change it there";
   const message = `${ownerText(hold)} is stopped since ${hold.heldAt ?? hold.since}; ${knows}, or let Git win by "kubectl-rollback release ${request.metadata.name}"`;
-  return { kind: "Keep", agreement, message };
+  return { kind: "Keep", agreement: agreement === "Differs" ? "Differs" : "Unknown", message };
 }
 
-export function isReleaseAsked({ metadata }: RollbackRequest): boolean {
+function reasonToEnd(
+  { request, namespaceTerminates }: HoldFacts,
+  agreement: Agreement,
+): EndReason | undefined {
+  // What is live is what Git wants, since nothing was changed or all of it was undone.
+  if (stayingChanges(request) === "") return "NothingChanged";
+  if (namespaceTerminates) return "NamespaceTerminating";
+  if (isReleaseAsked(request)) return "Released";
+  return agreement === "Agrees" ? "GitAgrees" : undefined;
+}
+
+function isReleaseAsked({ metadata }: RollbackRequest): boolean {
   return metadata.annotations?.[REQUEST_ANNOTATIONS.release] === "true";
 }

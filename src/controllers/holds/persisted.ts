@@ -4,10 +4,10 @@ import { setCondition, type Condition } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { HoldDecision } from "./decide-hold.ts";
 
-/** How a hold came out of one pass. */
+/** How a hold came out of one pass; `keep` while it stands. */
 export interface HoldOutcome {
   readonly hold: HoldStatus;
-  readonly decision: HoldDecision | { readonly kind: "Ended" };
+  readonly keep?: Pick<Extract<HoldDecision, { kind: "Keep" }>, "agreement" | "message"> | undefined;
 }
 
 /** Condition Persisted: whether the rollback lasts without us. */
@@ -28,23 +28,20 @@ export function persistedOf(outcomes: readonly HoldOutcome[]): PersistedFact | u
   return undefined;
 }
 
-function factOf({ hold, decision }: HoldOutcome): PersistedFact {
-  const { message = "" } = hold;
-  switch (decision.kind) {
-    case "Keep":
-      return decision.agreement === "Differs"
-        ? { status: "False", reason: "GitDiffers", message: decision.message }
-        : { status: "Unknown", reason: "NotCompared", message: decision.message };
-    case "Close":
-      return decision.state === "Lost"
-        ? { status: "False", reason: "HoldLost", message }
-        : { status: "Unknown", reason: "HoldEnded", message };
-    case "End":
-      return { status: "Unknown", reason: "Releasing", message };
-    case "Ended":
-      return hold.endReason === "GitAgrees"
-        ? { status: "True", reason: "GitAgrees", message }
-        : { status: "Unknown", reason: hold.endReason ?? "HoldEnded", message };
+function factOf({ hold, keep }: HoldOutcome): PersistedFact {
+  if (keep !== undefined) {
+    return keep.agreement === "Differs"
+      ? { status: "False", reason: "GitDiffers", message: keep.message }
+      : { status: "Unknown", reason: "NotCompared", message: keep.message };
+  }
+  const { endReason: reason = "Released", message = "" } = hold;
+  switch (reason) {
+    case "GitAgrees":
+      return { status: "True", reason, message };
+    case "HoldLost":
+      return { status: "False", reason, message };
+    default:
+      return { status: "Unknown", reason, message };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { HoldStatus } from "../../crds/gitops-hold.ts";
+import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { endHold, lookAtHold } from "../../gitops/end-hold.ts";
 import { ownerText } from "../../gitops/owner.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
@@ -30,7 +31,7 @@ export async function reconcileHolds(
   const request = await ports.client.tryGet(ROLLBACK_REQUESTS, parseKey(key), { signal });
   if (request === undefined || !isFinished(request) || !hasOpenHolds(request)) return { done: true };
   const namespaceTerminates = await isTerminating(ports, request, signal);
-  const outcomes: HoldOutcome[] = [];
+  const outcomes: (HoldOutcome & Pace)[] = [];
   for (const hold of request.status?.holds ?? []) {
     outcomes.push(await pass(ports, request, hold, namespaceTerminates, signal));
   }
@@ -38,8 +39,7 @@ export async function reconcileHolds(
   const status = withPersisted(request, holds, persistedOf(outcomes), ports.clock.now());
   const written = await writeStatus(ports.client, ROLLBACK_REQUESTS, request, status, { signal });
   if (!hasOpenHolds(written)) return { done: true };
-  if (outcomes.some(({ decision }) => decision.kind === "End")) return { afterMs: AGAIN_MS };
-  return { afterMs: outcomes.some(({ hold }) => hold.message !== undefined) ? UNREADABLE_MS : POLL_MS };
+  return { afterMs: Math.min(...outcomes.map(({ afterMs }) => afterMs ?? POLL_MS)) };
 }
 
 /** Only a deletion asks for it: a request of a namespace that goes must not keep it. */
@@ -52,20 +52,25 @@ async function isTerminating(
   return isNamespaceGoing(client, metadata.namespace ?? "", signal);
 }
 
+/** When to look again, ms; as always where it is not said. */
+interface Pace {
+  readonly afterMs?: number;
+}
+
 async function pass(
   ports: HoldPorts,
   request: RollbackRequest,
   hold: HoldStatus,
   namespaceTerminates: boolean,
   signal: AbortSignal,
-): Promise<HoldOutcome> {
-  if (hold.state === "Released" || hold.state === "Lost") return { hold, decision: { kind: "Ended" } };
+): Promise<HoldOutcome & Pace> {
+  if (hold.state === "Released" || hold.state === "Lost") return { hold };
   try {
     return await lookAndEnd(ports, request, hold, namespaceTerminates, signal);
   } catch (error) {
     if (!isForbidden(error) && !isApiNotServed(error)) throw error;
     const message = `${ownerText(hold)} cannot be reached: ${errorMessage(error)}`;
-    return { hold: { ...hold, message }, decision: { kind: "Keep", agreement: "Unknown", message } };
+    return { hold, keep: { agreement: "Unknown", message }, afterMs: UNREADABLE_MS };
   }
 }
 
@@ -75,29 +80,33 @@ async function lookAndEnd(
   hold: HoldStatus,
   namespaceTerminates: boolean,
   signal: AbortSignal,
-): Promise<HoldOutcome> {
+): Promise<HoldOutcome & Pace> {
   const { namespace = "", name } = request.metadata;
   const reader = ports.gitOps.reader(signal);
   const look = await lookAtHold(hold, { namespace, name }, changedAt(request), reader);
   const decision = decideHold({ request, hold, look, namespaceTerminates });
-  const { message: _, ...quiet } = hold;
   switch (decision.kind) {
     case "Keep":
-      return { hold: quiet, decision };
+      return { hold, keep: decision };
     case "Close":
-      return closed(ports, request, quiet, decision, signal);
+      // Our name must not stay on what somebody else has started.
+      if (decision.state === "Lost") await endHold(hold, `${namespace}/${name}`, reader);
+      return { hold: await close(ports, request, hold, decision, signal) };
     case "End":
       break;
   }
   if (ports.killSwitch().kind !== "Off") {
     const message = `${ownerText(hold)} stays stopped until the kill switch is off`;
-    return { hold: quiet, decision: { kind: "Keep", agreement: "Unknown", message } };
+    return { hold, keep: { agreement: "Unknown", message } };
   }
   const ended = await endHold(hold, `${namespace}/${name}`, reader);
-  if (ended.kind === "Again") return { hold: quiet, decision };
-  const message = `${REASONS[decision.reason]}: ${ended.message}`;
-  const state = { kind: "Close", state: "Released", message, reason: decision.reason } as const;
-  return closed(ports, request, quiet, state, signal);
+  if (ended.kind === "Again") {
+    const message = `${ownerText(hold)} is being started again`;
+    return { hold, keep: { agreement: "Unknown", message }, afterMs: AGAIN_MS };
+  }
+  const { reason } = decision;
+  const message = `${REASONS[reason]}: ${ended.message}`;
+  return { hold: await close(ports, request, hold, { state: "Released", reason, message }, signal) };
 }
 
 const REASONS: Readonly<Record<EndReason, string>> = {
@@ -108,45 +117,35 @@ const REASONS: Readonly<Record<EndReason, string>> = {
 };
 
 /** Ledger first: a crash in between finds the hold over and does this again. */
-async function closed(
+async function close(
   ports: HoldPorts,
   request: RollbackRequest,
   hold: HoldStatus,
-  { state, message, reason }: Extract<HoldDecision, { kind: "Close" }> & { readonly reason?: EndReason },
+  { state, reason, message }: Omit<Extract<HoldDecision, { kind: "Close" }>, "kind">,
   signal: AbortSignal,
-): Promise<HoldOutcome> {
+): Promise<HoldStatus> {
   const { target } = resolve({
     request,
     policy: undefined,
     defaultExecutor: undefined,
     actions: ports.actions,
   });
+  const { namespace = "", name, uid } = request.metadata;
   if (target !== undefined) {
-    const change = (ledger: Parameters<typeof removeHold>[0]) =>
-      removeHold(ledger, request.metadata.uid, hold.uid);
+    const change = (ledger: RollbackLedgerSpec) => removeHold(ledger, uid, hold.uid);
     await changeLedger(ports.client, target, change, signal);
   }
-  const { namespace = "", name } = request.metadata;
   ports.onEnded({ request: `${namespace}/${name}`, owner: ownerText(hold), result: state, message });
+  const isLost = state === "Lost";
   ports.record({
-    type: state === "Lost" ? "Warning" : "Normal",
-    reason: state === "Lost" ? "HoldLost" : "HoldReleased",
+    type: isLost ? "Warning" : "Normal",
+    reason: isLost ? "HoldLost" : "HoldReleased",
     action: "ReleaseHold",
     note: message,
     regarding: request,
   });
   const endedAt = new Date(ports.clock.now()).toISOString();
-  const ended: HoldStatus = {
-    ...hold,
-    state,
-    endedAt,
-    message,
-    ...(reason === undefined ? {} : { endReason: reason }),
-  };
-  return {
-    hold: ended,
-    decision: reason === undefined ? { kind: "Close", state, message } : { kind: "Ended" },
-  };
+  return { ...hold, state, endedAt, endReason: reason, message };
 }
 
 /** When the newest change was stored, ms: what Argo CD compared before that says nothing. */
