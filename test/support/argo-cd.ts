@@ -141,7 +141,13 @@ export async function installArgoCdCrds(kubectl: World["kubectl"]): Promise<void
   const files = CRDS.flatMap((kind) => ["-f", join(folder, "manifests/crds", `${kind}-crd.yaml`)]);
   // Longer than what an annotation of kubectl's can hold.
   await kubectl(["apply", "--server-side", ...files]);
-  await kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...files]);
+  // A CRD that has no conditions yet is an error to kubectl, not one to wait for.
+  await until(
+    "the kinds of Argo CD are established",
+    () => kubectl.attempt(["wait", "--for=condition=Established", "--timeout=5s", ...files]),
+    ({ code }) => code === 0,
+    PATIENCE_MS,
+  );
 }
 
 async function install({ kubectl, controlPlane }: Cluster, { settings }: ArgoCdOptions): Promise<void> {
