@@ -74,6 +74,33 @@ describe("the admission policy for names on requests", () => {
     TEST_MS,
   );
 
+  it.each([
+    ARGO,
+    "system:serviceaccount:argocd:argocd-server",
+    "system:serviceaccount:another-namespace:argocd-application-controller",
+    "system:serviceaccount:kube-system:argocd-manager",
+    "system:serviceaccount:flux-system:kustomize-controller",
+  ])(
+    "lets no GitOps tool approve, not even by its own name, and lets it deny in nobody's: %s",
+    async (tool) => {
+      const name = `by-${tool.replaceAll(":", "-").slice(-40)}`;
+      const own = { [ANNOTATIONS.approve]: "0123456789abcdef", [ANNOTATIONS.approvedBy]: tool };
+      const born = await create(tool, name, {}, own);
+      expect(born.stderr).toContain("a GitOps tool does not approve, since it does not tell for whom");
+      await create("alice", name);
+      const approved = await annotate(tool, name, ...approves("0123456789abcdef", tool));
+      expect(approved.stderr).toContain(`list ${tool} under gitOpsApprovers`);
+      expect(approved.code).toBe(1);
+      const named = await annotate(tool, name, `${ANNOTATIONS.deny}=no`, `${ANNOTATIONS.deniedBy}=alice`);
+      expect(named.code).toBe(1);
+      // A person says who denies.
+      expect((await annotate("bob", name, `${ANNOTATIONS.deny}=no`)).code).toBe(1);
+      expect((await annotate(tool, name, `${ANNOTATIONS.deny}=no`)).code).toBe(0);
+      expect((await shop.ended(name)).status?.phase).toBe("Denied");
+    },
+    TEST_MS,
+  );
+
   it(
     "lets people approve and deny by their own name only",
     async () => {

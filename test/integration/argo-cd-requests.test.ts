@@ -1,0 +1,380 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { parse } from "yaml";
+import { API_VERSION } from "../../src/crds/common.ts";
+import { readAudit, type AuditEvent } from "../cluster/audit.ts";
+import { ARGO_CD_ACCOUNT, startArgoCd, type ArgoCd } from "../support/argo-cd.ts";
+import { lacksOfArgoCd } from "../support/argo-cd-lacks.ts";
+import { imageOf, openShop, readyOf, type Shop } from "../support/shop.ts";
+import { startWorld, until, type World } from "../support/world.ts";
+
+const START_MS = 180_000;
+const TEST_MS = 180_000;
+
+const lacks = lacksOfArgoCd();
+if (lacks !== "") console.log(`requests through Argo CD are not tested here, it cannot be run:\n${lacks}`);
+const describeWithArgoCd = lacks === "" ? describe : describe.skip;
+
+describeWithArgoCd("with the real Argo CD", () => {
+  let world: World;
+  let argo: ArgoCd;
+
+  beforeAll(async () => {
+    world = await startWorld();
+    await world.operator();
+    const shipped = parse(readFileSync("deploy/argo-cd/argocd-cm.yaml", "utf8")) as {
+      readonly data: Readonly<Record<string, string>>;
+    };
+    argo = await startArgoCd(world, { settings: shipped.data });
+    await world.kubectl(["apply", "-f", "deploy/manifests/admission.yaml"]);
+  }, START_MS);
+
+  afterAll(async () => {
+    await argo?.stop();
+    await world?.stop();
+  }, START_MS);
+
+  function deployment(image: string): string {
+    return JSON.stringify({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "web" },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: "web" } },
+        template: {
+          metadata: { labels: { app: "web" } },
+          spec: { containers: [{ name: "app", image }] },
+        },
+      },
+    });
+  }
+
+  function request(name: string, spec: object = {}): string {
+    return JSON.stringify({
+      apiVersion: API_VERSION,
+      kind: "RollbackRequest",
+      metadata: { name },
+      spec: {
+        reason: "5xx since v3",
+        requestedBy: "alice@example.org",
+        steps: [{ name: "app", workload: { kind: "Deployment", name: "web", to: { strategy: "Previous" } } }],
+        verification: { settle: "0s", soak: "2s", interval: "1s" },
+        ...spec,
+      },
+    });
+  }
+
+  /** How often Argo CD has made and removed this request. */
+  async function lives({ namespace }: Shop, name: string): Promise<readonly string[]> {
+    const audit = await readAudit(world.controlPlane.auditLogPath);
+    return audit
+      .writes({
+        resource: "rollbackrequests",
+        verb: ["create", "delete"],
+        namespace,
+        name,
+        actor: ARGO_CD_ACCOUNT,
+      })
+      .map(({ verb }) => verb);
+  }
+
+  async function writesTo(namespace: string, actor: string): Promise<readonly AuditEvent[]> {
+    const audit = await readAudit(world.controlPlane.auditLogPath);
+    return audit.writes({ resource: "deployments", subresource: "", namespace, actor });
+  }
+
+  /** web:v1, web:v2 and, live, web:v3; not in Git. And an Application that syncs requests. */
+  async function shopWithRequests(namespace: string): Promise<Shop> {
+    const shop = await openShop(world, namespace);
+    await shop.open();
+    await shop.release("web:v2");
+    await shop.release("web:v3");
+    await argo.create({
+      name: namespace,
+      into: namespace,
+      path: namespace,
+      automated: { selfHeal: true, prune: true },
+    });
+    return shop;
+  }
+
+  const file = (namespace: string, name: string) => `${namespace}/${name}.json`;
+  /** So that its folder is never empty, and is there before the first request. */
+  const keep = (namespace: string) => ({
+    [file(namespace, "note")]: JSON.stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "note" },
+    }),
+  });
+
+  async function isGone({ namespace }: Shop, name: string): Promise<void> {
+    await until(
+      `RollbackRequest ${name} is gone`,
+      () => world.kubectl.attempt(["get", "rbr", name, "-n", namespace]),
+      ({ stderr }) => stderr.includes("NotFound"),
+    );
+  }
+
+  it(
+    "a live undo is taken back by self-heal within seconds, and the operator knows whose the target is",
+    async () => {
+      const shop = await openShop(world, "healed");
+      const { repository } = argo;
+      const first = await repository.commit("Release v1", { "healed/web.json": deployment("web:v1") });
+      await argo.create({ name: "healed", into: "healed", path: "healed", automated: { selfHeal: true } });
+      await argo.synced("healed", first);
+      const second = await repository.commit("Release v2", { "healed/web.json": deployment("web:v2") });
+      await argo.synced("healed", second);
+      await until(
+        "v2 is complete",
+        () => shop.live(),
+        (live) => imageOf(live) === "web:v2" && live.status?.updatedReplicas === 1,
+      );
+      const before = (await writesTo("healed", ARGO_CD_ACCOUNT)).length;
+
+      await world.kubectl(["rollout", "undo", "deployment/web", "-n", "healed"]);
+      const undoneAt = Date.now();
+
+      await until(
+        "Git's version is back",
+        async () => ({ live: await shop.live(), writes: await writesTo("healed", ARGO_CD_ACCOUNT) }),
+        ({ live, writes }) => imageOf(live) === "web:v2" && writes.length > before,
+        60_000,
+      );
+      const healed = (await writesTo("healed", ARGO_CD_ACCOUNT))[before];
+      const tookMs = Date.parse(healed?.requestReceivedTimestamp ?? "") - undoneAt;
+      console.log(`self-heal undid a rollout undo after ${(tookMs / 1000).toFixed(1)} s`);
+
+      await shop.ask("undo", { strategy: "Previous" });
+      expect(readyOf(await shop.ended("undo"))).toEqual({
+        reason: "TargetOwned",
+        message: expect.stringContaining("Application healed"),
+      });
+      expect(await shop.acts()).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "without automated sync a live undo stays, and the Application is out of sync",
+    async () => {
+      const shop = await openShop(world, "paused");
+      const first = await argo.repository.commit("v1", { "paused/web.json": deployment("web:v1") });
+      await argo.create({ name: "paused", into: "paused", path: "paused", automated: { selfHeal: true } });
+      await argo.synced("paused", first);
+      await argo.synced(
+        "paused",
+        await argo.repository.commit("v2", { "paused/web.json": deployment("web:v2") }),
+      );
+      const value = { spec: { syncPolicy: { automated: { enabled: false } } } };
+      await world.kubectl([
+        "patch",
+        "application",
+        "paused",
+        "-n",
+        "argocd",
+        "--type=merge",
+        "-p",
+        JSON.stringify(value),
+      ]);
+      await until(
+        "v2 is taken up",
+        () => shop.live(),
+        (live) => imageOf(live) === "web:v2" && live.status?.observedGeneration === live.metadata.generation,
+      );
+      const before = (await writesTo("paused", ARGO_CD_ACCOUNT)).length;
+
+      await world.kubectl(["rollout", "undo", "deployment/web", "-n", "paused"]);
+
+      await argo.outOfSync("paused");
+      // Looked at twice more, which is when self-heal would act.
+      for (let look = 0; look < 2; look += 1) {
+        await argo.refresh("paused");
+        await argo.shows(
+          "paused",
+          "has been compared",
+          ({ metadata }) => metadata.annotations?.["argocd.argoproj.io/refresh"] === undefined,
+        );
+      }
+      expect(imageOf(await shop.live())).toBe("web:v1");
+      expect(await writesTo("paused", ARGO_CD_ACCOUNT)).toHaveLength(before);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "a request in Git is synced once and runs once; pruned and committed again, it never runs twice",
+    async () => {
+      const { repository } = argo;
+      await repository.commit("Folder", keep("once"));
+      const shop = await shopWithRequests("once");
+      const committed = { [file("once", "undo")]: request("undo") };
+
+      const first = await repository.commit("Undo v3", committed);
+      await argo.synced("once", first);
+
+      const ended = await shop.ended("undo");
+      expect(readyOf(ended).reason).toBe("RolledBack");
+      expect(ended.status?.trigger?.claimedBy).toBe("alice@example.org");
+      expect(imageOf(await shop.live())).toBe("web:v2");
+      const healthy = await argo.shows(
+        "once",
+        "is healthy",
+        ({ status }) => status?.health?.status === "Healthy",
+      );
+      expect(healthy.status?.operationState?.phase).toBe("Succeeded");
+      expect(await argo.resource("once", "RollbackRequest", "undo")).toMatchObject({
+        status: "Synced",
+        health: { status: "Healthy", message: readyOf(ended).message },
+      });
+      // The next commit has it applied again: what the operator wrote is not undone, nothing is changed.
+      const { resourceVersion } = (await shop.request("undo")).metadata;
+      await argo.synced("once", await repository.commit("Note", { "once/note2.json": note("note2") }));
+      expect((await shop.request("undo")).metadata.resourceVersion).toBe(resourceVersion);
+      expect(await lives(shop, "undo")).toEqual(["create"]);
+      expect(await shop.acts()).toHaveLength(1);
+
+      await argo.synced("once", await repository.commit("Forget it", { [file("once", "undo")]: undefined }));
+      await isGone(shop, "undo");
+      await argo.synced("once", await repository.commit("Once more", committed));
+
+      const again = await shop.ended("undo");
+      expect(again.metadata.uid).not.toBe(ended.metadata.uid);
+      expect(readyOf(again)).toEqual({
+        reason: "AlreadyExecuted",
+        message: expect.stringContaining(`as ${ended.metadata.uid} and ended Succeeded; nothing done now`),
+      });
+      await argo.shows("once", "is healthy", ({ status }) => status?.health?.status === "Healthy");
+      expect(await shop.acts()).toHaveLength(1);
+
+      // Somebody deletes it and a newer version is out when self-heal makes it again.
+      await shop.release("web:v4");
+      await shop.remove("undo");
+      const third = await until(
+        "it is made again",
+        () => shop.request("undo").catch(() => undefined),
+        (made) => made !== undefined && made.metadata.uid !== again.metadata.uid,
+        60_000,
+      );
+      expect(third?.metadata.uid).not.toBe(ended.metadata.uid);
+      expect(readyOf(await shop.ended("undo"))).toEqual({
+        reason: "AlreadyExecuted",
+        message: expect.stringContaining("since then revision 5 was released; nothing done now"),
+      });
+      // What it asks for is not what is live: to be removed from Git.
+      await argo.shows("once", "is degraded", ({ status }) => status?.health?.status === "Degraded");
+      expect(imageOf(await shop.live())).toBe("web:v4");
+      expect(await shop.acts()).toHaveLength(1);
+      await argo.synced(
+        "once",
+        await repository.commit("Done with it", { [file("once", "undo")]: undefined }),
+      );
+      await argo.shows("once", "is healthy", ({ status }) => status?.health?.status === "Healthy");
+      expect(await lives(shop, "undo")).toEqual(["create", "delete", "create", "create", "delete"]);
+    },
+    TEST_MS,
+  );
+
+  function note(name: string): string {
+    return JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } });
+  }
+
+  it(
+    "a request that is edited in Git is refused, and one with a new name runs",
+    async () => {
+      const { repository } = argo;
+      await repository.commit("Folder", keep("edited"));
+      const shop = await shopWithRequests("edited");
+      await argo.synced(
+        "edited",
+        await repository.commit("Undo v3", { [file("edited", "undo-1")]: request("undo-1") }),
+      );
+      const ended = await shop.ended("undo-1");
+
+      const further = { steps: stepTo(1) };
+      await repository.commit("Further", { [file("edited", "undo-1")]: request("undo-1", further) });
+      await argo.refresh("edited");
+
+      const failed = await argo.shows(
+        "edited",
+        "cannot be synced",
+        ({ status }) => status?.operationState?.phase === "Failed",
+      );
+      expect(failed.status?.sync?.status).toBe("OutOfSync");
+      expect(JSON.stringify(failed.status)).toContain(
+        "spec is immutable: create a new RollbackRequest with a new name",
+      );
+      expect((await shop.request("undo-1")).metadata.resourceVersion).toBe(ended.metadata.resourceVersion);
+
+      const mended = await repository.commit("As a request of its own", {
+        [file("edited", "undo-1")]: request("undo-1"),
+        [file("edited", "undo-2")]: request("undo-2", further),
+      });
+      await argo.synced("edited", mended);
+      expect(readyOf(await shop.ended("undo-2")).reason).toBe("RolledBack");
+      expect(imageOf(await shop.live())).toBe("web:v1");
+      expect((await shop.request("undo-1")).metadata.uid).toBe(ended.metadata.uid);
+      expect(await shop.acts()).toHaveLength(2);
+    },
+    TEST_MS,
+  );
+
+  const stepTo = (revision: number) => [
+    { name: "app", workload: { kind: "Deployment", name: "web", to: { revision } } },
+  ];
+
+  it(
+    "a request that waits for its approval suspends the Application; the answer of a person is kept by self-heal",
+    async () => {
+      const { repository } = argo;
+      await repository.commit("Folder", keep("asked"));
+      const shop = await shopWithRequests("asked");
+      const committed = { [file("asked", "undo")]: request("undo", { approval: "Required" }) };
+      await argo.synced("asked", await repository.commit("Undo v3?", committed));
+      const { status } = await shop.reaches("undo", "AwaitingApproval");
+      await argo.shows("asked", "is suspended", ({ status }) => status?.health?.status === "Suspended");
+
+      // A commit does not approve: who merged it, the cluster cannot know.
+      const digest = status?.plan?.digest ?? "";
+      const annotations = {
+        "rollback.llm-research-lab.io/approve": digest,
+        "rollback.llm-research-lab.io/approved-by": ARGO_CD_ACCOUNT,
+      };
+      const manifest = JSON.parse(committed[file("asked", "undo")] ?? "") as { metadata: object };
+      const approving = { ...manifest, metadata: { ...manifest.metadata, annotations } };
+      await repository.commit("Approve", { [file("asked", "undo")]: JSON.stringify(approving) });
+      await argo.refresh("asked");
+      const refused = await argo.shows(
+        "asked",
+        "cannot be synced",
+        (application) => application.status?.operationState?.phase === "Failed",
+      );
+      expect(JSON.stringify(refused.status)).toContain("a GitOps tool does not approve");
+      expect((await shop.request("undo")).status?.phase).toBe("AwaitingApproval");
+      const back = await repository.commit("As it was", committed);
+      await argo.synced("asked", back);
+
+      const person = ["-n", "asked", "--as=carol", "--as-group=system:masters"];
+      await world.kubectl([
+        ...person,
+        "annotate",
+        "rbr",
+        "undo",
+        `rollback.llm-research-lab.io/approve=${digest}`,
+        "rollback.llm-research-lab.io/approved-by=carol",
+      ]);
+
+      const ended = await shop.ended("undo");
+      expect(ended.status?.phase).toBe("Succeeded");
+      const application = await argo.synced("asked", back);
+      expect(application.status?.sync?.status).toBe("Synced");
+      expect((await shop.request("undo")).metadata.annotations).toMatchObject({
+        "rollback.llm-research-lab.io/approved-by": "carol",
+      });
+      expect(await shop.acts()).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+});
