@@ -266,7 +266,7 @@ describeWithArgoCd("in Argo CD's own Lua engine", () => {
         const persisted = { ...conditions[0], type: "Persisted", status: "False", message: "Git has v2" };
         const held = {
           ...succeeded,
-          status: { ...succeeded.status, conditions: [...conditions, persisted] },
+          status: { ...succeeded.status, conditions: [...conditions, persisted], holds: [{ state: "Held" }] },
         };
 
         expect(await lua.actions(held)).toEqual(["release"]);

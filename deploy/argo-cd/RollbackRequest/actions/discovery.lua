@@ -26,10 +26,11 @@ end
 if (phase == nil or running[phase]) and annotations["rollback.llm-research-lab.io/abort"] ~= "true" then
   actions["abort"] = { displayName = "Abort", iconClass = "fa fa-fw fa-stop" }
 end
-for _, condition in ipairs(status.conditions or {}) do
+for _, hold in ipairs(status.holds or {}) do
   if
-    condition.type == "Persisted"
-    and condition.status == "False"
+    phase ~= nil
+    and not running[phase]
+    and hold.state == "Held"
     and annotations["rollback.llm-research-lab.io/release"] ~= "true"
   then
     actions["release"] = { displayName = "Release the GitOps hold", iconClass = "fa fa-fw fa-unlock" }

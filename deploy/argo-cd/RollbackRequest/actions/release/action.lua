@@ -1,7 +1,7 @@
 -- Ends the hold of the GitOps tool, as `kubectl-rollback release` does: from then on Git decides again.
 local held = false
-for _, condition in ipairs((obj.status or {}).conditions or {}) do
-  if condition.type == "Persisted" and condition.status == "False" then
+for _, hold in ipairs((obj.status or {}).holds or {}) do
+  if hold.state == "Held" then
     held = true
   end
 end
