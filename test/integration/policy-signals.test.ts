@@ -145,9 +145,15 @@ describe("signals of a real Prometheus", () => {
         ]);
         service.queue(90);
         await service.shows("Breached", "True");
-        expect(await service.told("BreachDetected")).toHaveLength(1);
+        const decision = await service.decided("Notify");
         service.queue(5);
         await service.shows("Breached", "False");
+        // Events are written in their order: whatever was told of the breach is there now.
+        expect(await service.told("BreachResolved")).toEqual(["row paging does not fire any more"]);
+        // That it fires is told of every row, and of one that notifies what was found: each once, however long it lasts.
+        const notes = await service.notes("BreachDetected");
+        expect(notes.toSorted()).toEqual([decision.reason, "row paging fires on paging"].toSorted());
+        expect(decision.reason).toMatch(/^paging 1 > 0 /);
       },
 
       "no source reads the series of another namespace": async () => {
