@@ -40,7 +40,7 @@ test: setup-test build ## all tests that this machine can run
 	@node test/cluster/main.mts build argocd
 	@node scripts/test.mts
 
-demo: setup-demo build ## a bad release, rolled back by itself, and one undone by request (CLUSTER_CONTEXT=NAME: on your own cluster)
+demo: setup-demo build ## bad releases, rolled back by itself and by request (CLUSTER_CONTEXT=NAME: on your own cluster)
 	@node test/demo/main.mts up
 
 demo-down: ## end the demo's cluster, or remove the demo from yours

@@ -74,13 +74,20 @@ type Verdict = { readonly kind: "Restart" | "Leave"; readonly warnings: readonly
 
 async function judge(consumer: Consumer, change: MapChange, context: PlanContext): Promise<Verdict> {
   const { title, workload, uses } = consumer;
-  const { map, wantsRestart } = change;
-  if (!uses.some(wantsRestart)) {
-    return uses.includes("File") && uses.length === 1
-      ? leave(`${title} is not restarted: the kubelet renews its files a minute or more after the change`)
-      : leave(`${title} is not restarted: its pods keep what they read when they started`);
-  }
+  const { map, key, wantsRestart } = change;
   const { before = [], after = [] } = context.podsReplacedBy ?? {};
+  if (!uses.some(wantsRestart)) {
+    const fate =
+      uses.includes("File") && uses.length === 1
+        ? "the kubelet renews its files a minute or more after the change"
+        : "its pods keep what they read when they started";
+    // That a flag comes first is advice of the plan as a whole.
+    const order =
+      key === undefined && before.includes(title)
+        ? "; an earlier step replaces them: put that step after this one, so that they start with this content"
+        : "";
+    return leave(`${title} is not restarted: ${fate}${order}`);
+  }
   if (before.includes(title)) {
     return refused(
       "InvalidSteps",

@@ -11,6 +11,9 @@ export interface DemoLayout {
   readonly stageFile: string;
   /** Targets that Prometheus scrapes, written by the lister. */
   readonly targetsFile: string;
+  /** What the gateway shows to the API server, and what it knows that by. */
+  readonly tokenFile: string;
+  readonly caFile: string;
   readonly prometheusConfig: string;
   readonly prometheusData: string;
   /** One line a second by the traffic generator. */
@@ -48,25 +51,38 @@ export const TOOLS_NAMESPACE = "demo-tools";
 export const OURS = { "app.kubernetes.io/managed-by": "rollback-demo" } as const;
 export const DEPLOYMENT = "web";
 export const POLICY = "web";
+export const ROUTE = "web";
+/** Deployment and Service of the canary. */
+export const CANARY = "web-canary";
+/** ConfigMap that the sample application reads when it starts. */
+export const SETTINGS = "web-settings";
 /** Processes that run beside the cluster, in the order in which they are ended. */
-export const PROCESSES = ["traffic", "lister", "prometheus"] as const;
+export const PROCESSES = ["traffic", "gateway", "lister", "prometheus"] as const;
 export type DemoProcess = (typeof PROCESSES)[number];
 
 export const FILES = {
   application: "examples/demo/application.yaml",
   executor: "examples/executor.yaml",
+  rights: "examples/demo/rights.yaml",
+  route: "examples/demo/route.yaml",
   policy: "examples/demo/policy.yaml",
   undo: "examples/demo/undo.yaml",
+  canary: "examples/demo/canary.yaml",
+  canaryRoute: "examples/demo/canary-route.yaml",
+  undoRelease: "examples/demo/undo-release.yaml",
 } as const;
 
 export const GOOD = release("v1.0.0", 0);
 export const BAD = release("v1.1.0", 0.3);
 export const BAD_AGAIN = release("v1.2.0", 0.2);
-export const RELEASES: readonly Release[] = [GOOD, BAD, BAD_AGAIN];
+/** Comes as a canary first, then with other settings, then into the Deployment. */
+export const BAD_EVERYWHERE = release("v1.3.0", 0.25);
+export const RELEASES: readonly Release[] = [GOOD, BAD, BAD_AGAIN, BAD_EVERYWHERE];
 
 export const REQUESTS_PER_SECOND = 20;
 /** In the cluster's network namespace, which nobody else is in: ports are free. Pods use the node's address. */
 export const PROMETHEUS_PORT = 9090;
+export const GATEWAY_PORT = 8080;
 
 export function demoLayout(name: string): DemoLayout {
   const dir = join(clustersFolder(), name, "demo");
@@ -103,6 +119,8 @@ function layoutAt(dir: string, name: string): Omit<DemoLayout, "kubectl" | "down
     dir,
     stageFile: join(dir, "stage.json"),
     targetsFile: join(dir, "targets.json"),
+    tokenFile: join(dir, "token"),
+    caFile: join(dir, "ca.crt"),
     prometheusConfig: join(dir, "prometheus.yml"),
     prometheusData: join(dir, "prometheus-data"),
     trafficLog: join(dir, "traffic.jsonl"),

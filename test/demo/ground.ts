@@ -11,6 +11,8 @@ export interface Ground {
   readonly kubectl: Kubectl;
   readonly client: KubeClient;
   readonly services: Services;
+  /** Whether the cluster knows the Gateway API's HTTPRoute; one of a user's own gets no kinds but the operator's. */
+  readonly hasRoutes: boolean;
 }
 
 /** Ends what an earlier story left running. */
@@ -22,14 +24,22 @@ export async function openGround(
   if (demo.context !== undefined) {
     const kubectl = await contextKubectl(demo.context);
     const client = await contextClient(demo.context);
-    return { kubectl, client, services: await createContextServices(demo, kubectl, signal) };
+    const services = await createContextServices(demo, kubectl, signal);
+    return { kubectl, client, services, hasRoutes: await servesRoutes(kubectl) };
   }
   const stage = readStage(demo.stageFile);
   if (runningServices(demo).length > 0) waiting("ending the processes of an earlier run");
   await stopServices(demo);
+  const kubectl = await kubectlFor(stage.kubeconfigPath);
   return {
-    kubectl: await kubectlFor(stage.kubeconfigPath),
+    kubectl,
     client: adminClient(stage, "demo").client,
     services: await createServices(demo),
+    hasRoutes: await servesRoutes(kubectl),
   };
+}
+
+async function servesRoutes(kubectl: Kubectl): Promise<boolean> {
+  const { code, stdout } = await kubectl.attempt(["get", "--raw", "/apis/gateway.networking.k8s.io/v1"]);
+  return code === 0 && stdout.includes('"httproutes"');
 }

@@ -9,7 +9,7 @@ import { runCommand } from "../cluster/run-command.ts";
 import { type DemoLayout, type Release, RELEASES } from "./demo-layout.ts";
 
 const SERVER = "test/demo/app/web-server.mts";
-const TOOLS = ["traffic.mts", "pod-targets.mts", "scrape-target.ts"].map(
+const TOOLS = ["traffic.mts", "gateway.mts", "pod-targets.mts", "scrape-target.ts"].map(
   (name) => [name, `test/demo/processes/${name}`] as const,
 );
 const OPERATOR_FILES = ["dist/rollback-operator.mjs", "scripts/operator-image.ts"];

@@ -7,9 +7,13 @@ import { findProgram } from "../cluster/run-command.ts";
 import {
   type DemoLayout,
   type DemoProcess,
+  GATEWAY_PORT,
+  NAMESPACE,
   PROCESSES,
   PROMETHEUS_PORT,
+  readStage,
   REQUESTS_PER_SECOND,
+  ROUTE,
 } from "./demo-layout.ts";
 
 const GRACE_MS = 10_000;
@@ -18,6 +22,8 @@ const GRACE_MS = 10_000;
 export interface Services {
   /** Resolves with its address, for whoever calls, once it answers. */
   startPrometheus(signal: AbortSignal): Promise<string>;
+  /** Passes requests on as the HTTPRoute says, which must be there. Resolves with its address for the traffic. */
+  startGateway(): Promise<string>;
   /** Sends requests to this address of the sample application, from its first answer on. */
   startTraffic(url: string): Promise<void>;
   /** Rejects when one of them ends, with the end of its log. */
@@ -42,6 +48,21 @@ export async function createServices(demo: DemoLayout): Promise<Services> {
     failure: processes.failure,
     startPrometheus: (signal) => startPrometheus(demo, processes, signal),
     close: () => undefined,
+    async startGateway() {
+      const script = resolve("test/demo/processes/gateway.mts");
+      const { server } = readStage(demo.stageFile);
+      const place = [NAMESPACE, ROUTE, "127.0.0.1", String(GATEWAY_PORT)];
+      processes.start("gateway", [
+        "env",
+        `NODE_EXTRA_CA_CERTS=${demo.caFile}`,
+        process.execPath,
+        script,
+        server,
+        demo.tokenFile,
+        ...place,
+      ]);
+      return `http://127.0.0.1:${GATEWAY_PORT}/`;
+    },
     async startTraffic(url) {
       const script = resolve("test/demo/processes/traffic.mts");
       processes.start("traffic", [
@@ -53,6 +74,11 @@ export async function createServices(demo: DemoLayout): Promise<Services> {
       ]);
     },
   };
+}
+
+/** Of a Service's address. */
+export function urlOf(clusterIp: string): string {
+  return `http://${clusterIp.includes(":") ? `[${clusterIp}]` : clusterIp}/`;
 }
 
 /** Ends what an earlier run left, in the order in which nothing misses another. */

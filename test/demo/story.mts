@@ -15,12 +15,13 @@ import { clearNamespace, shipFirstRelease, watchFirstRelease } from "./story/ope
 import { rollbackByHand } from "./story/rollback-by-hand.ts";
 import { createScreen, type Screen } from "./story/screen.ts";
 import { type StoryStage, typed } from "./story/stage.ts";
+import { rollbackOfWholeRelease } from "./story/whole-release.ts";
 
 const [whom = "demo", context] = process.argv.slice(2);
 const demo = context === undefined ? demoLayout(whom) : contextLayout(context);
 
 async function play(ground: Ground, screen: Screen, signal: AbortSignal): Promise<void> {
-  const { kubectl, client, services } = ground;
+  const { kubectl, client, services, hasRoutes } = ground;
   let failed: Error | undefined;
   services.failure.catch((error: unknown) => (failed = error as Error));
   await clearNamespace(client, screen.waiting, signal);
@@ -28,8 +29,8 @@ async function play(ground: Ground, screen: Screen, signal: AbortSignal): Promis
   const prometheusUrl = await services.startPrometheus(signal);
   screen.line(`Prometheus runs and scrapes every second. Logs: ${demo.logs}`);
 
-  const eyes = openEyes(client, prometheusUrl, signal);
-  const stage: StoryStage = { demo, kubectl, eyes, screen, signal, failure: () => failed };
+  const eyes = openEyes(client, prometheusUrl, hasRoutes, signal);
+  const stage: StoryStage = { demo, kubectl, eyes, hasRoutes, screen, signal, failure: () => failed };
   screen.heading("1. A good release");
   await shipFirstRelease(stage, services);
   await watchFirstRelease(stage);
@@ -37,7 +38,14 @@ async function play(ground: Ground, screen: Screen, signal: AbortSignal): Promis
   const automatic = await automaticRollback(stage);
   screen.heading("3. Another bad release, undone by a person");
   const byHand = await rollbackByHand(stage, automatic);
-  await showClosing(stage, [automatic, byHand]);
+  screen.heading("4. A release in three parts, and one request that takes all of them back");
+  if (!hasRoutes) {
+    screen.line(
+      "  Left out: its canary needs the kind HTTPRoute of the Gateway API, which this cluster does not have.",
+    );
+  }
+  const whole = hasRoutes ? [await rollbackOfWholeRelease(stage)] : [];
+  await showClosing(stage, [automatic, byHand, ...whole]);
 }
 
 function explainFailure(screen: Screen, error: unknown): void {

@@ -7,6 +7,7 @@ import type { ControlPlane } from "../cluster/control-plane.ts";
 import { startControlPlane } from "../cluster/control-plane.ts";
 import { kubectlFor, type Kubectl } from "../support/kubectl.ts";
 import { installOperator } from "../support/operator-process.ts";
+import { installHttpRoutes } from "../support/route-crds.ts";
 
 const START_MS = 90_000;
 const TEST_MS = 30_000;
@@ -23,6 +24,7 @@ describe("the examples", () => {
     controlPlane = await startControlPlane({ controllerManager: false });
     kubectl = await kubectlFor(controlPlane.kubeconfigPath);
     await installOperator(kubectl);
+    await installHttpRoutes(kubectl);
     const namespaces = new Set(MANIFESTS.flatMap(namespacesOf));
     for (const name of namespaces) {
       const object = { apiVersion: "v1", kind: "Namespace", metadata: { name } };

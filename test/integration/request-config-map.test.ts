@@ -307,6 +307,13 @@ describe("a step that puts a ConfigMap back", () => {
       reason: "InvalidSteps",
       message: expect.stringContaining("put that step after this one"),
     });
+    const [kept] = restore({ snapshot }, { restart: "Never" }).steps;
+    await shop.ask("late", undefined, { steps: [app, kept], dryRun: true });
+    expect((await shop.ended("late")).status?.plan?.steps[1]?.warnings).toEqual([
+      expect.stringMatching(
+        /^Deployment\/web is not restarted: .*; an earlier step replaces them: put that step after/,
+      ),
+    ]);
     await shop.ask("undo", undefined, { steps: [config, app] });
     const ended = await shop.ended("undo");
 

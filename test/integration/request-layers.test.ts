@@ -137,9 +137,26 @@ describe("one request for configuration, traffic and code", () => {
     expect(await writes(shop)).toEqual([]);
   }
 
+  /** The canary's own code, then its traffic: the step that takes the pods away comes too late. */
+  async function advised(): Promise<void> {
+    const shop = await open("advised");
+    await shop.release("web:v3", "canary");
+    const traffic = LAYERS.filter(({ name }) => name === "traffic");
+    const code = { kind: "Deployment", name: "canary", to: { strategy: "Previous" } };
+
+    await ask(shop, [{ name: "code", workload: code }, ...traffic], { dryRun: true });
+    const ended = await shop.ended("undo");
+
+    expect(readyOf(ended)).toMatchObject({ reason: "DryRun" });
+    expect(ended.status?.plan?.steps.flatMap(({ warnings }) => warnings)).toContainEqual(
+      "order: put step traffic before step code: step code replaces the pods of Deployment/canary, which are taken away after that",
+    );
+  }
+
   inParallel(
     {
       "takes all of them back, in the order as written": allBack,
+      "says in the plan that another order is better": advised,
       "has all of them undone when a later step fails": allUndone,
       "changes none of them when the last one cannot be planned": refusedAsAWhole,
     },

@@ -170,7 +170,9 @@ export interface WorkloadName {
 export function workloadOf({ spec, status }: RollbackRequest): WorkloadName | undefined {
   const { kind, name } = spec.steps?.find(({ workload }) => workload !== undefined)?.workload ?? {};
   if (kind !== undefined && name !== undefined) return { kind, name };
-  const target = status?.target?.replace(/ \+\d+$/, "");
+  // Its step may leave the name to the policy, and need not be the first one.
+  const planned = status?.plan?.steps.find(({ action }) => action === "workload")?.object;
+  const target = planned ?? status?.target?.replace(/ \+\d+$/, "");
   const [targetKind = "", targetName] = target?.split("/") ?? [];
   // A request may be about a ConfigMap alone.
   return isWorkloadKind(targetKind) && targetName !== undefined

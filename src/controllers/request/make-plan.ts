@@ -14,6 +14,7 @@ import {
   together,
   type PlanSubject,
 } from "./plan-steps.ts";
+import { orderAdvice } from "./order-advice.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
@@ -35,6 +36,7 @@ export async function makePlan(
   const warnings = [
     ...(warning === undefined ? [] : [warning]),
     ...peopleWarnings(ports, situation, plan.plan),
+    ...orderAdvice(plan.plan.steps),
   ];
   return { ...situation, plan: { kind: "Planned", plan: withWarnings(plan.plan, warnings) } };
 }

@@ -12,6 +12,8 @@ const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as co
 const version = process.env["VERSION"] ?? "unknown";
 const brokenPaths = (process.env["BROKEN_PATHS"] ?? "").split(",");
 const failRatio = Number(process.env["FAIL_RATIO"] ?? "0");
+/** A setting that no error rate tells of: a wrong one gives wrong prices with status 200. */
+const currency = process.env["CURRENCY"] ?? "EUR";
 
 // A counter that begins with its first failure loses that failure to rate(): both begin at zero.
 const requests = { "200": 0, "500": 0 };
@@ -66,7 +68,8 @@ async function work(response: ServerResponse): Promise<void> {
   if (fails) failuresDue -= 1;
   response.statusCode = fails ? 500 : 200;
   response.setHeader("x-version", version);
-  response.end(fails ? "internal error\n" : `hello from ${version}\n`);
+  response.setHeader("x-currency", currency);
+  response.end(fails ? "internal error\n" : `hello from ${version}: that is 9.99 ${currency}\n`);
   requests[fails ? "500" : "200"] += 1;
   observe((performance.now() - began) / 1000);
 }

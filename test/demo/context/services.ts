@@ -7,10 +7,11 @@ import { waitForUnless } from "../../cluster/readiness.ts";
 import type { Kubectl } from "../../support/kubectl.ts";
 import { type DemoLayout, REQUESTS_PER_SECOND, TOOLS_NAMESPACE } from "../demo-layout.ts";
 import { type Overlay, writeOverlay } from "../overlay.ts";
-import type { Services } from "../services.ts";
+import { type Services, urlOf } from "../services.ts";
 import { contextCommand } from "./access.ts";
 
 const TRAFFIC = "test/demo/context/manifests/traffic.yaml";
+const GATEWAY = "test/demo/context/manifests/gateway.yaml";
 const IN_TOOLS = ["-n", TOOLS_NAMESPACE] as const;
 
 /** Prometheus and traffic as pods of the user's cluster; the story reads both through the API server. */
@@ -21,7 +22,8 @@ export async function createContextServices(
 ): Promise<Services> {
   await mkdir(demo.dir, { recursive: true });
   await Promise.all([demo.trafficLog, demo.sightingsFile].map((path) => rm(path, { force: true })));
-  await kubectl(["delete", "deployment", "traffic", ...IN_TOOLS, "--ignore-not-found", "--timeout=60s"]);
+  const stale = ["traffic", "gateway"];
+  await kubectl(["delete", "deployment", ...stale, ...IN_TOOLS, "--ignore-not-found", "--timeout=60s"]);
   const command = await contextCommand(demo.context ?? "");
   const children: ChildProcess[] = [];
   const { promise: failure, reject } = Promise.withResolvers<never>();
@@ -59,6 +61,12 @@ export async function createContextServices(
         signal,
       });
       return url;
+    },
+    async startGateway() {
+      await kubectl(["apply", "-f", GATEWAY]);
+      await kubectl(["rollout", "status", ...IN_TOOLS, "deployment/gateway", "--timeout=60s"]);
+      const service = ["get", "service", "gateway", ...IN_TOOLS, "-o", "jsonpath={.spec.clusterIP}"];
+      return urlOf(await kubectl(service));
     },
     async startTraffic(url) {
       const overlay = await writeOverlay(join(demo.dir, "traffic"), trafficOverlay(url));

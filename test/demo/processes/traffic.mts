@@ -48,16 +48,23 @@ function send(): void {
     if (outcome !== "ok") second.badAt.push(Date.now());
   };
   const request = get(url, { agent: false, timeout: TIMEOUT_MS }, (response) => {
-    const version = String(response.headers["x-version"] ?? "");
+    const { "x-version": version, "x-backend": backend, "x-currency": currency } = response.headers;
     response.resume();
     response.once("end", () => {
-      second.versions[version] = (second.versions[version] ?? 0) + 1;
+      count(second.versions, version);
+      count(second.backends, backend);
+      count(second.currencies, currency);
       ended((response.statusCode ?? 0) < 500 ? "ok" : "failed");
     });
     response.once("error", () => ended("lost"));
   });
   request.once("timeout", () => request.destroy(new Error("no answer")));
   request.once("error", () => ended("lost"));
+}
+
+function count(answers: Record<string, number>, header: string | string[] | undefined): void {
+  const value = String(header ?? "");
+  answers[value] = (answers[value] ?? 0) + 1;
 }
 
 function writeSecond(): void {
@@ -73,5 +80,14 @@ function writeSecond(): void {
 }
 
 function emptySecond() {
-  return { ok: 0, failed: 0, lost: 0, versions: {} as Record<string, number>, badAt: [] as number[] };
+  const answers = (): Record<string, number> => ({});
+  return {
+    ok: 0,
+    failed: 0,
+    lost: 0,
+    versions: answers(),
+    backends: answers(),
+    currencies: answers(),
+    badAt: [] as number[],
+  };
 }

@@ -8,6 +8,8 @@ import {
   type RollbackRequest,
 } from "../../../src/kube/rollback-kinds.ts";
 import {
+  type ConfigMap,
+  configMapType,
   type Deployment,
   deploymentType,
   type ReplicaSet,
@@ -15,6 +17,7 @@ import {
 } from "../../../src/kube/well-known.ts";
 import { NAMESPACE } from "../demo-layout.ts";
 import { type RateSample, watchErrorRate } from "./error-rate.ts";
+import { type HttpRoute, httpRouteType } from "./route.ts";
 
 /** An object as it was at the moment (ms since the epoch) when the watch told of it. */
 export interface Sighting<T> {
@@ -29,6 +32,9 @@ export interface Sighting<T> {
 export interface Eyes {
   readonly deployments: readonly Sighting<Deployment>[];
   readonly replicaSets: readonly Sighting<ReplicaSet>[];
+  readonly configMaps: readonly Sighting<ConfigMap>[];
+  /** Never any on a cluster that does not know them. */
+  readonly routes: readonly Sighting<HttpRoute>[];
   readonly policies: readonly Sighting<RollbackPolicy>[];
   readonly requests: readonly Sighting<RollbackRequest>[];
   readonly errorRate: readonly RateSample[];
@@ -37,10 +43,17 @@ export interface Eyes {
 const WATCH_SECONDS = 600;
 const AFTER_ERROR_MS = 200;
 
-export function openEyes(client: KubeClient, prometheusUrl: string, signal: AbortSignal): Eyes {
+export function openEyes(
+  client: KubeClient,
+  prometheusUrl: string,
+  hasRoutes: boolean,
+  signal: AbortSignal,
+): Eyes {
   return {
     deployments: follow(client, deploymentType, signal),
     replicaSets: follow(client, replicaSetType, signal),
+    configMaps: follow(client, configMapType, signal),
+    routes: hasRoutes ? follow(client, httpRouteType, signal) : [],
     policies: follow(client, ROLLBACK_POLICIES, signal),
     requests: follow(client, ROLLBACK_REQUESTS, signal),
     errorRate: watchErrorRate(prometheusUrl, signal),

@@ -1,15 +1,23 @@
 import type { RollbackRequestStatus } from "../../../src/crds/rollback-request.ts";
 
 export type FactName =
+  | "canary"
+  | "settings"
   | "release"
+  | "seen"
   | "breach"
   | "held"
   | "asked"
   | "decided"
+  | "traffic"
+  | "drained"
+  | "scaled"
+  | "restored"
   | "patched"
   | "first pod"
   | "complete"
   | "healthy"
+  | "clean"
   | "verified";
 
 /** Something that the demo saw with its own eyes, at `at` (ms since the epoch). */
@@ -41,6 +49,8 @@ const SAME: Partial<Record<FactName, keyof Timeline>> = {
   decided: "decided",
   asked: "accepted",
   patched: "applied",
+  // Of several steps the first one's act.
+  traffic: "applied",
   complete: "completed",
   verified: "verified",
 };

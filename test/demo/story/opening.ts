@@ -3,8 +3,8 @@ import type { KubeClient } from "../../../src/kube/client.ts";
 import { ROLLBACK_REQUESTS, type RollbackPolicy } from "../../../src/kube/rollback-kinds.ts";
 import { namespaceType } from "../../../src/kube/well-known.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DEPLOYMENT, FILES, GOOD, NAMESPACE, POLICY, REQUESTS_PER_SECOND } from "../demo-layout.ts";
-import type { Services } from "../services.ts";
+import { DEPLOYMENT, FILES, GOOD, NAMESPACE, POLICY, REQUESTS_PER_SECOND, ROUTE } from "../demo-layout.ts";
+import { type Services, urlOf } from "../services.ts";
 import { newest } from "./eyes.ts";
 import { isComplete, runs } from "./rollout.ts";
 import { see, type StoryStage, type } from "./stage.ts";
@@ -45,6 +45,7 @@ async function dropFinalizers(client: KubeClient, signal: AbortSignal): Promise<
 export async function shipFirstRelease(stage: StoryStage, services: Services): Promise<void> {
   await type(stage, ["apply", "-f", FILES.application]);
   await type(stage, ["apply", "-n", NAMESPACE, "-f", FILES.executor]);
+  await type(stage, ["apply", "-f", FILES.rights]);
   await see(
     stage,
     `${GOOD.version} runs`,
@@ -54,25 +55,27 @@ export async function shipFirstRelease(stage: StoryStage, services: Services): P
     },
     { timeoutMs: TIMEOUT_MS },
   );
-  const address = await stage.kubectl([
-    "get",
-    "service",
-    DEPLOYMENT,
-    "-n",
-    NAMESPACE,
-    "-o",
-    "jsonpath={.spec.clusterIP}",
-  ]);
-  await services.startTraffic(`http://${address.includes(":") ? `[${address}]` : address}/`);
-  await see(
-    stage,
-    `answers from Service ${DEPLOYMENT} at ${address}`,
-    () => readTraffic(stage.demo.trafficLog).find(({ ok }) => ok > 0),
-    { timeoutMs: TIMEOUT_MS },
-  );
+  const url = await openWay(stage, services);
+  await services.startTraffic(url);
+  await see(stage, `answers from ${url}`, () => readTraffic(stage.demo.trafficLog).find(({ ok }) => ok > 0), {
+    timeoutMs: TIMEOUT_MS,
+  });
+  const way = stage.hasRoutes
+    ? `the demo's own gateway, which goes by the weights of HTTPRoute ${ROUTE}, to its Service`
+    : `its Service at ${url}`;
   stage.screen.line(
-    `  ${GOOD.version} runs; ${REQUESTS_PER_SECOND} requests a second now go through its Service at ${address}.`,
+    `  ${GOOD.version} runs; ${REQUESTS_PER_SECOND} requests a second now go through ${way}.`,
   );
+}
+
+/** Where requests are sent to: a gateway where the cluster knows routes, else the Service itself. */
+async function openWay(stage: StoryStage, services: Services): Promise<string> {
+  if (stage.hasRoutes) {
+    await type(stage, ["apply", "-f", FILES.route]);
+    return services.startGateway();
+  }
+  const service = ["get", "service", DEPLOYMENT, "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"];
+  return urlOf(await stage.kubectl(service));
 }
 
 /** The policy, its values, and the wait until it calls release 1 known good. */

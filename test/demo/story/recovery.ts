@@ -13,6 +13,8 @@ const QUIET_MS = 3000;
 export interface Recovery {
   readonly stage: StoryStage;
   readonly releasedAt: number;
+  /** When the bad version came into the Deployment, where other parts of the release came before. */
+  readonly shippedAt?: number;
   readonly bad: Release;
   readonly good: Release;
   readonly request: string;
@@ -35,6 +37,7 @@ export async function followRecovery(recovery: Recovery): Promise<void> {
 async function seePatch({
   stage,
   releasedAt,
+  shippedAt = releasedAt,
   bad,
   good,
   request,
@@ -43,7 +46,7 @@ async function seePatch({
   const seen = await see(
     stage,
     `patched: Deployment/${DEPLOYMENT} with ${good.image} again`,
-    () => firstSince(stage.eyes.deployments, releasedAt, (deployment) => runs(deployment, good)),
+    () => firstSince(stage.eyes.deployments, shippedAt, (deployment) => runs(deployment, good)),
     { timeoutMs: TIMEOUT_MS },
   );
   report({

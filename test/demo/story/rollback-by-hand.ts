@@ -29,15 +29,11 @@ export async function rollbackByHand(stage: StoryStage, automatic: Chapter): Pro
 
   await showHistory(stage);
   await showFile(stage, FILES.undo);
-  const { name, askedAt } = await ask(stage);
+  const { name, askedAt } = await ask(stage, FILES.undo);
   report({ name: "asked", at: askedAt, text: `RollbackRequest ${name}, by a person` });
-  const wait = ["wait", "--for=condition=Ready", `rbr/${name}`, "-n", NAMESPACE, "--timeout=2m"];
-  screen.command(typed(stage, wait));
-  const waited = stage.kubectl.attempt(wait);
-  await followRecovery({ stage, releasedAt, bad: BAD_AGAIN, good: GOOD, request: name, report });
-  const { code, stdout, stderr } = await waited;
-  if (code !== 0) throw new Error(`kubectl wait failed: ${stderr.trim()}`);
-  screen.line(`    ${stdout.trim()}`);
+  await whileWaiting(stage, name, () =>
+    followRecovery({ stage, releasedAt, bad: BAD_AGAIN, good: GOOD, request: name, report }),
+  );
 
   const timeline = newest(stage.eyes.requests, name)?.status?.timeline;
   const names = ["asked", "patched", "complete", "verified"] as const;
@@ -48,6 +44,17 @@ export async function rollbackByHand(stage: StoryStage, automatic: Chapter): Pro
     facts: facts.toSorted((a, b) => a.at - b.at),
     largestDifferenceMs: compareTimeline(facts, timeline, names),
   };
+}
+
+/** `kubectl wait` for a request, as a person would; throws when that does not end well. */
+export async function whileWaiting(stage: StoryStage, name: string, see: () => Promise<void>): Promise<void> {
+  const wait = ["wait", "--for=condition=Ready", `rbr/${name}`, "-n", NAMESPACE, "--timeout=2m"];
+  stage.screen.command(typed(stage, wait));
+  const waited = stage.kubectl.attempt(wait);
+  await see();
+  const { code, stdout, stderr } = await waited;
+  if (code !== 0) throw new Error(`kubectl wait failed: ${stderr.trim()}`);
+  stage.screen.line(`    ${stdout.trim()}`);
 }
 
 /** The policy's own word that it does not act, and until when; and nothing was made. */
@@ -95,9 +102,12 @@ async function revisionOfFile(stage: StoryStage): Promise<number> {
   return spec.steps?.[0]?.workload?.to.revision ?? 0;
 }
 
-async function ask(stage: StoryStage): Promise<{ readonly name: string; readonly askedAt: number }> {
+export async function ask(
+  stage: StoryStage,
+  file: string,
+): Promise<{ readonly name: string; readonly askedAt: number }> {
   const before = Date.now();
-  await type(stage, ["apply", "-f", FILES.undo]);
+  await type(stage, ["apply", "-f", file]);
   const { at, object } = await see(
     stage,
     "asked: the RollbackRequest of a person",

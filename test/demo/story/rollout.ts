@@ -14,7 +14,12 @@ export async function ship(stage: StoryStage, release: Release): Promise<Fact> {
   const { at } = await see(
     stage,
     `Deployment/${DEPLOYMENT} with ${release.image}`,
-    () => firstSince(stage.eyes.deployments, asked, (deployment) => runs(deployment, release)),
+    () =>
+      firstSince(
+        stage.eyes.deployments,
+        asked,
+        (deployment) => deployment.metadata.name === DEPLOYMENT && runs(deployment, release),
+      ),
     { timeoutMs: TIMEOUT_MS },
   );
   const fails = `fails ${Math.round(release.failRatio * 100)}% of its requests`;

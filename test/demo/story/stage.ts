@@ -9,6 +9,7 @@ export interface StoryStage {
   readonly demo: DemoLayout;
   readonly kubectl: Kubectl;
   readonly eyes: Eyes;
+  readonly hasRoutes: boolean;
   readonly screen: Screen;
   readonly signal: AbortSignal;
   /** What one of the demo's processes died of, once one did. */
@@ -53,5 +54,10 @@ export async function type(stage: StoryStage, args: readonly string[]): Promise<
 
 /** The command as a user types it at the root of the repository. */
 export function typed({ demo }: Pick<StoryStage, "demo">, args: readonly string[]): string {
-  return [demo.kubectl, ...args].join(" ");
+  return [demo.kubectl, ...args.map(quoted)].join(" ");
+}
+
+/** As a shell takes it for one word. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -9,8 +9,10 @@ export interface TrafficSecond {
   readonly failed: number;
   /** Not answered at all. */
   readonly lost: number;
-  /** Answers by the version that gave them. */
+  /** Answers by the version that gave them, by the Service that the gateway chose, and by the currency of their price. */
   readonly versions: Readonly<Record<string, number>>;
+  readonly backends: Readonly<Record<string, number>>;
+  readonly currencies: Readonly<Record<string, number>>;
   /** When each failed or lost request came back, ms since the epoch. */
   readonly badAt: readonly number[];
 }
