@@ -17,8 +17,10 @@ export const KUBERNETES_BINARIES = [
   "kube-proxy",
 ] as const;
 
-export type BinaryName = (typeof KUBERNETES_BINARIES)[number] | "etcd";
-export type Binaries = Readonly<Record<BinaryName, string>>;
+export type ClusterBinary = (typeof KUBERNETES_BINARIES)[number] | "etcd";
+export type BinaryName = ClusterBinary | "rollouts-controller";
+/** What a whole cluster is made of. */
+export type Binaries = Readonly<Record<ClusterBinary, string>>;
 
 interface GoModule {
   /** Folder of go.mod, relative to the repository's root. */
@@ -44,10 +46,17 @@ const MODULES: readonly GoModule[] = [
     packageOf: (binary) => `k8s.io/kubernetes/cmd/${binary}`,
     ldflags: kubernetesLdflags,
   },
+  {
+    folder: "test/cluster/go/argo-rollouts",
+    versionOf: "github.com/argoproj/argo-rollouts",
+    binaries: ["rollouts-controller"],
+    packageOf: () => "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+    ldflags: () => "-s -w",
+  },
 ];
 
 /**
- * Paths of the wanted programs. For each of the two modules (etcd; Kubernetes) the first of these that has all:
+ * Paths of the wanted programs. For each module the first of these that has all:
  *
  * 1. the folder `KUBEBUILDER_ASSETS`, 2. PATH: both only when every program there says the same version, of our major
  *    version and our minor or a newer one (a kubelet must not be newer than its API server, so they are never mixed);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Binaries, type BinaryName, ensureBinaries, KUBERNETES_BINARIES } from "./binaries.ts";
+import { type Binaries, type ClusterBinary, ensureBinaries, KUBERNETES_BINARIES } from "./binaries.ts";
 import { removeCluster } from "./cluster-down.ts";
 import {
   checkClusterName,
@@ -57,7 +57,7 @@ export interface ClusterStatus {
   readonly nodeReady?: boolean;
 }
 
-const CONTROL_PLANE: readonly BinaryName[] = ["etcd", "kube-apiserver", "kube-controller-manager"];
+const CONTROL_PLANE: readonly ClusterBinary[] = ["etcd", "kube-apiserver", "kube-controller-manager"];
 const NODE_PROCESSES = ["kube-scheduler", "containerd", "kubelet", "kube-proxy"];
 
 /**

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BinaryName } from "./binaries.ts";
+import type { ClusterBinary } from "./binaries.ts";
 import { type CertificateFiles, certificateFiles, writeCertificates } from "./certificates.ts";
 
 /** A process of the control plane: its name is that of its log and pid file. */
 export interface Component {
-  readonly name: BinaryName;
+  readonly name: ClusterBinary;
   readonly args: readonly string[];
 }
 
