@@ -2,12 +2,13 @@ import { consumersOf, missingKeys, type Consumer } from "../config-maps/consumer
 import type { Content } from "../config-maps/content.ts";
 import { reloaderOf } from "../config-maps/reloaders.ts";
 import type { UseKind } from "../config-maps/uses.ts";
+import { BuiltInWorkloadKind } from "../crds/common.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../kube/errors.ts";
 import { missingRights } from "../kube/missing-rights.ts";
 import type { ConfigMap } from "../kube/well-known.ts";
 import { ownershipOf } from "../workloads/ownership.ts";
 import { sendRestart } from "../workloads/send-restart.ts";
-import { isOnDelete, REVISION_TYPES, WORKLOAD_TYPES } from "../workloads/workload.ts";
+import { hasReplicaSets, isOnDelete, REVISION_TYPES, WORKLOAD_TYPES } from "../workloads/workload.ts";
 import type { PlanContext, PlanResult, Right } from "./action.ts";
 
 /** What the schema allows for the restarts of one step. */
@@ -32,9 +33,9 @@ export type ConsumerRestarts =
   | Refusal;
 
 /** Rights to find the workloads whose pods use a ConfigMap. */
-export const CONSUMER_RIGHTS: readonly Right[] = Object.values(WORKLOAD_TYPES).map(({ plural }) => ({
+export const CONSUMER_RIGHTS: readonly Right[] = BuiltInWorkloadKind.options.map((kind) => ({
   apiGroup: "apps",
-  resource: plural,
+  resource: WORKLOAD_TYPES[kind].plural,
   verb: "list",
 }));
 
@@ -112,7 +113,7 @@ async function judge(consumer: Consumer, change: MapChange, context: PlanContext
 
 /** A rollout that would not begin. */
 function whyNotNow({ workload }: Consumer): string | undefined {
-  if (workload.kind === "Deployment") {
+  if (hasReplicaSets(workload)) {
     const { metadata, spec } = workload.object;
     return spec.paused === true
       ? `it is paused; run "kubectl rollout resume deployment/${metadata.name}" and restart it`

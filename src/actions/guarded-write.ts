@@ -15,10 +15,12 @@ const MAX_TRIES = 3;
 export interface ReadyToWrite {
   readonly kind: "Ready";
   send(): Promise<unknown>;
+  /** What is still to be done after this write, where it is only the first of several. */
+  readonly leaves?: Extract<ApplyResult, { readonly kind: "Preparing" }>;
 }
 
 /**
- * Looks and writes, and looks again when the write was turned away: 422 is a failed `test` or an invalid object, and the
+ * Looks and makes one write, and looks again when the write was turned away: 422 is a failed `test` or an invalid object, and the
  * two look alike, so what `look` sees decides. Safe to repeat. Throws KubeError when an answer was lost.
  */
 export async function writeGuarded(look: () => Promise<ApplyResult | ReadyToWrite>): Promise<ApplyResult> {
@@ -28,7 +30,7 @@ export async function writeGuarded(look: () => Promise<ApplyResult | ReadyToWrit
     if (seen.kind !== "Ready") return seen;
     try {
       await seen.send();
-      return { kind: "Applied", alreadyThere: false };
+      return seen.leaves ?? { kind: "Applied", alreadyThere: false };
     } catch (error) {
       // Admission or a right that was taken away since the plan; asking again would not help.
       if (isForbidden(error)) return refusedByServer(errorMessage(error));

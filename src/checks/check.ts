@@ -2,6 +2,7 @@ import type { WorkloadKind } from "../crds/common.ts";
 import type { RevisionRef } from "../crds/rollback-request.ts";
 import type { PolicySignal } from "../crds/rollback-policy.ts";
 import { REVISION_TYPES, WORKLOAD_TYPES } from "../workloads/workload.ts";
+import { groupOf } from "../kube/objects.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Right } from "../kube/right.ts";
 
@@ -68,7 +69,7 @@ export function unsettled(value: string): CheckSample {
 /** What reading workloads, their revisions and their pods takes. */
 export function workloadRights(workloads: readonly CheckedWorkload[]): readonly Right[] {
   return workloads.flatMap(({ kind, name }) => [
-    { apiGroup: "apps", resource: WORKLOAD_TYPES[kind].plural, verb: "get", name },
+    { apiGroup: groupOf(WORKLOAD_TYPES[kind]), resource: WORKLOAD_TYPES[kind].plural, verb: "get", name },
     { apiGroup: "apps", resource: REVISION_TYPES[kind].plural, verb: "list" },
     { apiGroup: "", resource: "pods", verb: "list" },
   ]);

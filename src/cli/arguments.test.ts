@@ -27,7 +27,7 @@ describe("parseWorkload", () => {
 
   it("says how to write it when only a name is given", () => {
     expect(() => parseWorkload("web")).toThrow(
-      "must be deploy/NAME, sts/NAME or ds/NAME, such as deploy/web",
+      "must be deploy/NAME, sts/NAME, ds/NAME or rollout/NAME, such as deploy/web",
     );
   });
 

@@ -9,22 +9,27 @@ const KIND_WORDS: Readonly<Record<WorkloadKind, readonly string[]>> = {
   Deployment: ["deploy", "deployment", "deployments", "deployment.apps", "deployments.apps"],
   StatefulSet: ["sts", "statefulset", "statefulsets", "statefulset.apps", "statefulsets.apps"],
   DaemonSet: ["ds", "daemonset", "daemonsets", "daemonset.apps", "daemonsets.apps"],
+  Rollout: ["ro", "rollout", "rollouts", "rollout.argoproj.io", "rollouts.argoproj.io"],
 };
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const LARGEST_REVISION = 2 ** 31 - 1;
 
-/** What `deploy/NAME`, `sts/NAME` or `ds/NAME` names. Throws InvalidArgumentError on anything else. */
+/** What `deploy/NAME`, `sts/NAME`, `ds/NAME` or `rollout/NAME` names. Throws InvalidArgumentError on anything else. */
 export function parseWorkload(text: string): WorkloadName {
   const [word = "", name, ...more] = text.split("/");
   if (name === undefined) {
     const example = `deploy/${NAME.test(text) ? text : "web"}`;
-    throw new InvalidArgumentError(`must be deploy/NAME, sts/NAME or ds/NAME, such as ${example}`);
+    throw new InvalidArgumentError(
+      `must be deploy/NAME, sts/NAME, ds/NAME or rollout/NAME, such as ${example}`,
+    );
   }
   const kind = (Object.keys(KIND_WORDS) as WorkloadKind[]).find((each) =>
     KIND_WORDS[each].includes(word.toLowerCase()),
   );
   if (kind === undefined) {
-    throw new InvalidArgumentError(`"${word}" cannot be rolled back; deploy/NAME, sts/NAME and ds/NAME can`);
+    throw new InvalidArgumentError(
+      `"${word}" cannot be rolled back; deploy/NAME, sts/NAME, ds/NAME and rollout/NAME can`,
+    );
   }
   if (more.length > 0 || !NAME.test(name)) {
     throw new InvalidArgumentError(`"${text.slice(word.length + 1)}" is not the name of a ${kind}`);

@@ -93,6 +93,7 @@ function typed(
   if (kind === "Policies") return ["", ROLLBACK_POLICIES];
   if (current.startsWith("sts/")) return ["sts/", WORKLOAD_TYPES.StatefulSet];
   if (current.startsWith("ds/")) return ["ds/", WORKLOAD_TYPES.DaemonSet];
+  if (current.startsWith("rollout/")) return ["rollout/", WORKLOAD_TYPES.Rollout];
   return ["deploy/", WORKLOAD_TYPES.Deployment];
 }
 

@@ -1,12 +1,10 @@
-import type { WorkloadKind } from "../crds/common.ts";
+import { BuiltInWorkloadKind } from "../crds/common.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { PodTemplateSpec } from "../kube/well-known.ts";
 import { asWorkload, WORKLOAD_TYPES, workloadTitle, type LiveWorkload } from "../workloads/workload.ts";
 import { onlyKey, type Content } from "./content.ts";
 import type { Place } from "./place.ts";
 import { usesOf, type UseKind } from "./uses.ts";
-
-const KINDS: readonly WorkloadKind[] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /** A workload whose pods use a ConfigMap. */
 export interface Consumer {
@@ -18,7 +16,9 @@ export interface Consumer {
 
 /** Workloads whose pods use the ConfigMap `name`, or one key of it, by their titles. Throws KubeError. */
 export async function consumersOf(place: Place, name: string, key?: string): Promise<readonly Consumer[]> {
-  const lists = await Promise.all(KINDS.map((kind) => workloadsOf(place.executor, kind, place)));
+  const lists = await Promise.all(
+    BuiltInWorkloadKind.options.map((kind) => workloadsOf(place.executor, kind, place)),
+  );
   return lists
     .flat()
     .flatMap((workload) => {
@@ -31,7 +31,7 @@ export async function consumersOf(place: Place, name: string, key?: string): Pro
 
 async function workloadsOf(
   executor: KubeClient,
-  kind: WorkloadKind,
+  kind: BuiltInWorkloadKind,
   { namespace, signal }: Place,
 ): Promise<readonly LiveWorkload[]> {
   const { items } = await executor.list(WORKLOAD_TYPES[kind], { namespace, signal });

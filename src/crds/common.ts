@@ -125,14 +125,20 @@ export const PodTemplateHash = z
   .regex(/^[a-z0-9]+$/)
   .meta(
     meta(
-      "Value of the label pod-template-hash; for a StatefulSet or DaemonSet the hash of its ControllerRevision.",
+      "Value of the label pod-template-hash (of a Rollout: rollouts-pod-template-hash); for a StatefulSet or DaemonSet the hash of its ControllerRevision.",
     ),
   );
 
-/** Kinds whose pod template the action `workload` puts back. */
-export const WorkloadKind = z
+/** Kinds of Kubernetes itself that run pods for good. */
+export const BuiltInWorkloadKind = z
   .enum(["Deployment", "StatefulSet", "DaemonSet"])
   .meta(meta("Kind of the workload."));
+export type BuiltInWorkloadKind = z.output<typeof BuiltInWorkloadKind>;
+
+/** Kinds whose pod template the action `workload` puts back. */
+export const WorkloadKind = z
+  .enum([...BuiltInWorkloadKind.options, "Rollout"])
+  .meta(meta("Kind of the workload; Rollout is that of Argo Rollouts."));
 export type WorkloadKind = z.output<typeof WorkloadKind>;
 
 export const SpecTarget = z

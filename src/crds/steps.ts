@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { CanaryStep } from "./canary-step.ts";
-import { cel, dnsLabel, limitedDuration, listMap, meta, objectName, text, WorkloadKind } from "./common.ts";
+import {
+  BuiltInWorkloadKind,
+  cel,
+  dnsLabel,
+  limitedDuration,
+  listMap,
+  meta,
+  objectName,
+  text,
+  WorkloadKind,
+} from "./common.ts";
 import { CheckStep } from "./verification.ts";
 
 export const ImagePin = z
@@ -72,7 +82,7 @@ export type ScaleStep = z.output<typeof ScaleStep>;
 
 export const RestartStep = z
   .object({
-    kind: WorkloadKind,
+    kind: BuiltInWorkloadKind,
     name: objectName("Name of the workload, in the namespace of the request."),
   })
   .meta(meta("Replace all pods of a workload by fresh ones, as `kubectl rollout restart` does."));

@@ -1,11 +1,11 @@
-import type { WorkloadKind } from "../crds/common.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import type { PodTemplateSpec } from "../kube/well-known.ts";
 import type { ControllerRevision } from "../kube/workload-types.ts";
 import { CHANGE_CAUSE, isControlledBy, type Revision } from "./revisions.ts";
+import type { LiveSet } from "./workload.ts";
 
 /** Label of a ControllerRevision with its hash, by the kind of its owner. */
-const HASH_LABELS: Readonly<Record<Exclude<WorkloadKind, "Deployment">, string>> = {
+const HASH_LABELS: Readonly<Record<LiveSet["kind"], string>> = {
   StatefulSet: "controller.kubernetes.io/hash",
   DaemonSet: "controller-revision-hash",
 };
@@ -15,7 +15,7 @@ const HASH_LABELS: Readonly<Record<Exclude<WorkloadKind, "Deployment">, string>>
  * no former numbers, unlike ReplicaSets.
  */
 export function controllerRevisionsOf(
-  kind: Exclude<WorkloadKind, "Deployment">,
+  kind: LiveSet["kind"],
   owner: KubeObject,
   objects: readonly ControllerRevision[],
 ): readonly Revision[] {
@@ -26,7 +26,7 @@ export function controllerRevisionsOf(
 }
 
 function revisionOf(
-  kind: Exclude<WorkloadKind, "Deployment">,
+  kind: LiveSet["kind"],
   { metadata, revision, data }: ControllerRevision,
 ): readonly Revision[] {
   const hash = metadata.labels?.[HASH_LABELS[kind]];

@@ -2,16 +2,8 @@ import type { GitOpsRule } from "../gitops/rule.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { listIfServed } from "../kube/list-if-served.ts";
 import { defineResource, type KubeObject } from "../kube/objects.ts";
-
-interface Rollout extends KubeObject {
-  readonly spec: {
-    readonly workloadRef?: { readonly kind?: string; readonly name?: string };
-    readonly strategy?: {
-      readonly blueGreen?: { readonly activeService?: string; readonly previewService?: string };
-      readonly canary?: { readonly stableService?: string; readonly canaryService?: string };
-    };
-  };
-}
+import { rolloutType, type Rollout } from "../kube/rollout-types.ts";
+import { ROLLOUT_HASH_LABEL } from "./rollout-template.ts";
 
 interface Canary extends KubeObject {
   readonly spec: {
@@ -19,13 +11,6 @@ interface Canary extends KubeObject {
     readonly service?: { readonly name?: string };
   };
 }
-
-const ROLLOUTS = defineResource<Rollout>({
-  apiVersion: "argoproj.io/v1alpha1",
-  kind: "Rollout",
-  plural: "rollouts",
-  namespaced: true,
-});
 
 const CANARIES = defineResource<Canary>({
   apiVersion: "flagger.app/v1beta1",
@@ -45,9 +30,6 @@ export interface OwnershipContext {
   readonly signal: AbortSignal;
 }
 
-/** Key by which Argo Rollouts moves the selector of a Service. */
-const ROLLOUTS_HASH = "rollouts-pod-template-hash";
-
 /** Whether another tool owns the spec of a workload or Service, so that a live change would be undone or break it. */
 export async function ownershipOf(
   { kind, object }: { readonly kind: string; readonly object: KubeObject },
@@ -59,7 +41,7 @@ export async function ownershipOf(
   if (byOwner !== undefined) return foreign(byOwner);
   const { namespace = "", name } = object.metadata;
   const [rollouts, canaries] = await Promise.all([
-    listIfServed(ROLLOUTS, executor, namespace, signal),
+    listIfServed(rolloutType, executor, namespace, signal),
     listIfServed(CANARIES, executor, namespace, signal),
   ]);
   const rollout = rollouts.items.find(({ spec }) => names(spec.workloadRef, kind, name));
@@ -73,7 +55,7 @@ export async function ownershipOf(
   const canary = canaries.items.find(({ spec }) => names(spec.targetRef, kind, name));
   if (canary !== undefined) {
     return foreign(
-      `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef): Flagger decides which version gets the traffic`,
+      `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef): ${flaggerRemedy(canary.metadata.name)}`,
     );
   }
   return {
@@ -86,8 +68,8 @@ export async function ownershipOf(
 function serviceRefusal(kind: string, { metadata, ...object }: KubeObject): string | undefined {
   if (kind !== "Service") return undefined;
   const { selector = {} } = (object as { readonly spec?: { readonly selector?: object } }).spec ?? {};
-  if (ROLLOUTS_HASH in selector) {
-    return `switched by Argo Rollouts (selector key ${ROLLOUTS_HASH}), which would write over a live change: act on its Rollout`;
+  if (ROLLOUT_HASH_LABEL in selector) {
+    return `switched by Argo Rollouts (selector key ${ROLLOUT_HASH_LABEL}), which would write over a live change: act on its Rollout`;
   }
   const marks = [
     ...(metadata.ownerReferences ?? []).map(({ apiVersion }) => apiVersion),
@@ -105,7 +87,9 @@ function toolOfService(
   service: string,
 ): string | undefined {
   const rollout = rollouts.find(({ spec: { strategy: { blueGreen = {}, canary = {} } = {} } }) =>
-    [...Object.values(blueGreen), ...Object.values(canary)].includes(service),
+    [blueGreen.activeService, blueGreen.previewService, canary.stableService, canary.canaryService].includes(
+      service,
+    ),
   );
   if (rollout !== undefined) {
     return `switched by Argo Rollouts Rollout ${rollout.metadata.name}: undo it with "kubectl argo rollouts undo ${rollout.metadata.name}"`;
@@ -116,7 +100,19 @@ function toolOfService(
   });
   return canary === undefined
     ? undefined
-    : `switched by Flagger Canary ${canary.metadata.name}: Flagger decides which version gets the traffic`;
+    : `switched by Flagger Canary ${canary.metadata.name}: ${flaggerRemedy(canary.metadata.name)}`;
+}
+
+/**
+ * What serves is the copy `-primary`, which Flagger makes of the target's template: an analysis that fails leaves it as
+ * it is, a new template of the target goes through another analysis first.
+ */
+function flaggerRemedy(canary: string): string {
+  return (
+    `while "kubectl get canary ${canary}" says Progressing, a webhook of type rollback that answers 200 makes Flagger go back at once; ` +
+    "once it says Succeeded, set spec.skipAnalysis of the Canary to true and deploy the old version to its target, " +
+    "or leave it false and have the old version analysed first"
+  );
 }
 
 function foreign(message: string): Ownership {

@@ -4,16 +4,22 @@ import { podType, type Pod } from "../kube/well-known.ts";
 import type { StatefulSet } from "../kube/workload-types.ts";
 import { selectorText } from "./read-workload.ts";
 import { isControlledBy, type RevisionIdentity } from "./revisions.ts";
+import { ROLLOUT_HASH_LABEL } from "./rollout-template.ts";
 import { HASH_LABEL } from "./template.ts";
-import { partitionOf, type LiveWorkload } from "./workload.ts";
+import { hasReplicaSets, partitionOf, type LiveSet, type LiveWorkload } from "./workload.ts";
 
-const REVISION_HASH_LABEL = "controller-revision-hash";
+const REVISION_LABELS: Readonly<Record<WorkloadKind, string>> = {
+  Deployment: HASH_LABEL,
+  StatefulSet: "controller-revision-hash",
+  DaemonSet: "controller-revision-hash",
+  Rollout: ROLLOUT_HASH_LABEL,
+};
 
 type PodsOwner = Pick<RevisionIdentity, "uid" | "name" | "podTemplateHash">;
 
 /**
  * Pods of a workload's revisions. Told by owner UID (a selector alone also finds strangers): the ReplicaSet's for a
- * Deployment; for the others the workload's own, and the label with the revision. Pods that go away are left out.
+ * Deployment or Rollout; for the others the workload's own, and the label with the revision. Pods that go away are left out.
  */
 export async function podsOfRevisions(
   workload: LiveWorkload,
@@ -21,7 +27,7 @@ export async function podsOfRevisions(
   client: KubeClient,
   signal: AbortSignal,
 ): Promise<readonly Pod[]> {
-  if (workload.kind === "Deployment") {
+  if (hasReplicaSets(workload)) {
     const uids = new Set(revisions.map(({ uid }) => uid));
     return (await selectedPods(workload, client, signal)).filter(
       ({ metadata }) =>
@@ -38,7 +44,7 @@ export async function podsOfRevisions(
 
 /** All pods of a StatefulSet or DaemonSet, also those that go away. */
 export async function ownPods(
-  workload: Exclude<LiveWorkload, { readonly kind: "Deployment" }>,
+  workload: LiveSet,
   client: KubeClient,
   signal: AbortSignal,
 ): Promise<readonly Pod[]> {
@@ -47,7 +53,7 @@ export async function ownPods(
 
 async function selectedPods({ object }: LiveWorkload, client: KubeClient, signal: AbortSignal) {
   const { namespace = "" } = object.metadata;
-  const labelSelector = selectorText(object.spec.selector);
+  const labelSelector = selectorText(object.spec.selector ?? {});
   return (await client.list(podType, { namespace, labelSelector, signal })).items;
 }
 
@@ -60,7 +66,7 @@ export function podLabelOf(
 }
 
 export function podRevisionOf(kind: WorkloadKind, pod: Pod): string | undefined {
-  return pod.metadata.labels?.[kind === "Deployment" ? HASH_LABEL : REVISION_HASH_LABEL];
+  return pod.metadata.labels?.[REVISION_LABELS[kind]];
 }
 
 export function isPodReady(pod: Pod): boolean {

@@ -4,6 +4,7 @@ import type { LabelSelector, ReplicaSet } from "../kube/well-known.ts";
 import type { ControllerRevision } from "../kube/workload-types.ts";
 import { controllerRevisionsOf } from "./controller-revisions.ts";
 import { revisionsOf, type Revision } from "./revisions.ts";
+import { rolloutRevisionsOf } from "./rollout-revisions.ts";
 import {
   asWorkload,
   REVISION_TYPES,
@@ -29,7 +30,8 @@ export async function readWorkload(
 ): Promise<Workload | undefined> {
   const live = await readLiveWorkload(executor, key, signal);
   if (live === undefined) return undefined;
-  const labelSelector = selectorText(live.object.spec.selector);
+  // Without one, as a Rollout with a workloadRef has it, the owner alone tells.
+  const labelSelector = selectorText(live.object.spec.selector ?? {});
   const { namespace } = key;
   const { items } = await executor.list(REVISION_TYPES[key.kind], {
     namespace,
@@ -95,6 +97,9 @@ export async function readLiveWorkload(
 function withHistory(live: LiveWorkload, objects: readonly (ReplicaSet | ControllerRevision)[]): Workload {
   if (live.kind === "Deployment") {
     return { ...live, revisions: revisionsOf(live.object, objects as readonly ReplicaSet[]) };
+  }
+  if (live.kind === "Rollout") {
+    return { ...live, revisions: rolloutRevisionsOf(live.object, objects as readonly ReplicaSet[]) };
   }
   const revisions = controllerRevisionsOf(live.kind, live.object, objects as readonly ControllerRevision[]);
   return { ...live, revisions };

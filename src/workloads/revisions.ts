@@ -110,11 +110,11 @@ export function imagesOf(template: PodTemplateSpec): string[] {
     .map((image) => cutText(image, LONGEST_IMAGE));
 }
 
-function parseRevision(text: string | undefined): number | undefined {
+export function parseRevision(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
   return Number(text);
 }
 
-function parseHistory(text: string | undefined): readonly number[] {
+export function parseHistory(text: string | undefined): readonly number[] {
   return (text ?? "").split(",").flatMap((entry) => parseRevision(entry.trim()) ?? []);
 }

@@ -1,3 +1,4 @@
+import type { Rollout } from "../kube/rollout-types.ts";
 import type { Deployment } from "../kube/well-known.ts";
 import type { DaemonSet, StatefulSet } from "../kube/workload-types.ts";
 import { isOnDelete, partitionOf, type LiveWorkload } from "./workload.ts";
@@ -18,6 +19,8 @@ export function rolloutStateOf(workload: LiveWorkload): RolloutState {
       return statefulSetState(workload.object);
     case "DaemonSet":
       return daemonSetState(workload.object);
+    case "Rollout":
+      return argoRolloutState(workload.object);
   }
 }
 
@@ -71,15 +74,45 @@ export function daemonSetState(set: DaemonSet): RolloutState {
   return updated < wanted || available < wanted ? incomplete(numbers) : complete(numbers);
 }
 
+/**
+ * Argo Rollouts' own word, in the words of its dashboard, and its facts beside it: right after a change of the template
+ * the phase may be that of the traffic before.
+ */
+export function argoRolloutState(rollout: Rollout): RolloutState {
+  if (!isObserved(rollout)) return unobserved("Rollout");
+  const { status = {}, spec } = rollout;
+  const { updatedReplicas = 0, availableReplicas = 0, phase = "Progressing", message = "" } = status;
+  const wanted = spec.replicas ?? 1;
+  const numbers = `${updatedReplicas}/${wanted} updated, ${availableReplicas}/${wanted} available`;
+  if (phase === "Healthy" && status.abort !== true && isPromoted(rollout)) return complete(numbers);
+  const said = message === "" ? phase : `${phase}: ${message}`;
+  return incomplete(`${numbers}${stepOf(rollout)}; ${said}`);
+}
+
+/** The wanted version is the stable one, and gets the traffic. */
+function isPromoted({ spec, status }: Rollout): boolean {
+  const { currentPodHash, stableRS, blueGreen } = status ?? {};
+  if (stableRS === undefined || currentPodHash !== stableRS) return false;
+  return spec.strategy?.blueGreen === undefined || blueGreen?.activeSelector === currentPodHash;
+}
+
+function stepOf(rollout: Rollout): string {
+  const steps = rollout.spec.strategy?.canary?.steps?.length ?? 0;
+  return steps === 0 || isPromoted(rollout)
+    ? ""
+    : `, step ${rollout.status?.currentStepIndex ?? 0} of ${steps}`;
+}
+
 /** What isObserved looks at. */
 interface Observable {
   readonly metadata: { readonly generation?: number | undefined };
-  readonly status?: { readonly observedGeneration?: number | undefined } | undefined;
+  /** As text in Argo Rollouts. */
+  readonly status?: { readonly observedGeneration?: number | string | undefined } | undefined;
 }
 
 /** The controller has taken up the newest spec. */
 export function isObserved({ metadata, status }: Observable): boolean {
-  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+  return Number(status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }
 
 function unobserved(kind: string): RolloutState {

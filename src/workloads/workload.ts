@@ -1,5 +1,6 @@
 import type { WorkloadKind } from "../crds/common.ts";
 import type { ObjectKey, ResourceType } from "../kube/objects.ts";
+import { rolloutType, type Rollout } from "../kube/rollout-types.ts";
 import { deploymentType, replicaSetType, type Deployment, type ReplicaSet } from "../kube/well-known.ts";
 import {
   controllerRevisionType,
@@ -14,7 +15,18 @@ import {
 export type LiveWorkload =
   | { readonly kind: "Deployment"; readonly object: Deployment }
   | { readonly kind: "StatefulSet"; readonly object: StatefulSet }
-  | { readonly kind: "DaemonSet"; readonly object: DaemonSet };
+  | { readonly kind: "DaemonSet"; readonly object: DaemonSet }
+  | { readonly kind: "Rollout"; readonly object: Rollout };
+
+/** Those whose pods are their own; the others have ReplicaSets in between. */
+export type LiveSet = Extract<LiveWorkload, { readonly kind: "StatefulSet" | "DaemonSet" }>;
+
+/** Whether ReplicaSets are its revisions, and own its pods. */
+export function hasReplicaSets<T extends LiveWorkload>(
+  workload: T,
+): workload is Extract<T, { readonly kind: "Deployment" | "Rollout" }> {
+  return workload.kind === "Deployment" || workload.kind === "Rollout";
+}
 
 export interface WorkloadKey extends ObjectKey {
   readonly kind: WorkloadKind;
@@ -25,16 +37,18 @@ export const WORKLOAD_TYPES: Readonly<Record<WorkloadKind, ResourceType<LiveWork
   Deployment: deploymentType,
   StatefulSet: statefulSetType,
   DaemonSet: daemonSetType,
+  Rollout: rolloutType,
 };
 export const REVISION_TYPES: Readonly<Record<WorkloadKind, ResourceType<ReplicaSet | ControllerRevision>>> = {
   Deployment: replicaSetType,
   StatefulSet: controllerRevisionType,
   DaemonSet: controllerRevisionType,
+  Rollout: replicaSetType,
 };
 
 /** Gives an object its kind for the compiler. */
 export function asWorkload(kind: WorkloadKind, object: LiveWorkload["object"]): LiveWorkload {
-  return { kind, object };
+  return { kind, object } as LiveWorkload;
 }
 
 /** `StatefulSet/db`. */

@@ -21,11 +21,12 @@ export const KUBERNETES_BINARIES = [
 export const ARGO_CD = "argocd";
 /** Its CRDs are read from there too. */
 export const ARGO_CD_MODULE = "test/cluster/go/argocd";
+export const ARGO_ROLLOUTS = "rollouts-controller";
 
 /** Those of a cluster. */
 export type BinaryName = (typeof KUBERNETES_BINARIES)[number] | "etcd";
 export type Binaries = Readonly<Record<BinaryName, string>>;
-export type ProgramName = BinaryName | typeof ARGO_CD;
+export type ProgramName = BinaryName | typeof ARGO_CD | typeof ARGO_ROLLOUTS;
 
 interface GoModule {
   /** Folder of go.mod, relative to the repository's root. */
@@ -58,10 +59,17 @@ const MODULES: readonly GoModule[] = [
     packageOf: () => "github.com/argoproj/argo-cd/v3/cmd",
     ldflags: (version) => `-s -w -X github.com/argoproj/argo-cd/v3/common.version=${version}`,
   },
+  {
+    folder: "test/cluster/go/argo-rollouts",
+    versionOf: "github.com/argoproj/argo-rollouts",
+    binaries: [ARGO_ROLLOUTS],
+    packageOf: () => "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+    ldflags: () => "-s -w",
+  },
 ];
 
 /**
- * Paths of the wanted programs. For each module (etcd; Kubernetes; Argo CD) the first of these that has all:
+ * Paths of the wanted programs. For each module the first of these that has all:
  *
  * 1. the folder `KUBEBUILDER_ASSETS`, 2. PATH: both only when every program there says the same version, of our major
  *    version and our minor or a newer one (a kubelet must not be newer than its API server, so they are never mixed);

@@ -13,6 +13,8 @@ export interface Stage {
 export interface ActionCase<Spec> {
   /** What is special about it, for the title. */
   readonly title: string;
+  /** Shipped roles that it needs besides the one that is named as the action. */
+  readonly roles?: readonly string[];
   /** Other objects must be made ready before the one change: the act takes several calls of `apply`. */
   readonly prepares?: boolean;
   /** Makes an object of this name in a state where the step has something to do, and says what the step is. */

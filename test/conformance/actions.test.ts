@@ -5,11 +5,13 @@ import { RollbackRequestStatus, type PlannedStep, type StepEnd } from "../../src
 import type { KubeClient } from "../../src/kube/client.ts";
 import { groupOf } from "../../src/kube/objects.ts";
 import { awaitWrites, readAudit } from "../cluster/audit.ts";
+import { startArgoRollouts, type ArgoRollouts } from "../support/argo-rollouts.ts";
 import { MACHINE } from "../support/blue-green.ts";
 import { startMachine } from "../support/machine.ts";
 import { Crash, faultyClient, type Faults } from "../support/faulty-client.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
 import { installRouteCrds } from "../support/route-crds.ts";
+import { isNoNudge } from "../support/rollouts.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 import type { ActionCase, Stage } from "./action-case.ts";
@@ -52,6 +54,7 @@ function crashIn(error: unknown): Crash {
 describe("the conformance of actions", () => {
   let world: World;
   let machine: Awaited<ReturnType<typeof startMachine>> | undefined;
+  let argo: ArgoRollouts | undefined;
   const tried = new Set<string>();
 
   beforeAll(async () => {
@@ -59,9 +62,11 @@ describe("the conformance of actions", () => {
     world = await startWorld({ podIP: "10.1.2.3" });
     machine = await startMachine(world.client, MACHINE);
     await Promise.all([installRouteCrds(world.kubectl), installOwnerCrds(world.kubectl)]);
+    argo = await startArgoRollouts(world);
   }, START_MS);
 
   afterAll(async () => {
+    await argo?.stop();
     await machine?.stop();
     await world?.stop();
   }, START_MS);
@@ -98,7 +103,7 @@ describe("the conformance of actions", () => {
         beforeAll(async () => {
           const namespace = `${kind}-${index}`;
           // The role that is shipped for this action, and no other.
-          shop = await openShop(world, namespace, { actions: [kind] });
+          shop = await openShop(world, namespace, { actions: [kind, ...(row.roles ?? [])] });
           stage = { world, shop };
           executor = world.client.as({ namespace, name: "rollback-executor" });
         }, START_MS);
@@ -180,7 +185,8 @@ describe("the conformance of actions", () => {
 
         async function changesOf(name: string) {
           const audit = await readAudit(world.controlPlane.auditLogPath);
-          return audit.writes({ namespace: shop.namespace, name, actor: shop.executor });
+          const filter = { namespace: shop.namespace, name, actor: shop.executor };
+          return audit.writes(filter).filter(isNoNudge);
         }
 
         it(

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { defineResource, type KubeObject } from "../../src/kube/objects.ts";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { serviceAccountType } from "../../src/kube/well-known.ts";
+import { startArgoRollouts, type ArgoRollouts } from "../support/argo-rollouts.ts";
 import { MACHINE } from "../support/blue-green.ts";
 import { SCENARIOS } from "../support/executor-scenarios.ts";
 import { installOwnerCrds } from "../support/owner-crds.ts";
@@ -45,6 +46,7 @@ describe("the Role of one action", () => {
   let world: World;
   let pods: PodServer | undefined;
   let machine: Awaited<ReturnType<typeof startMachine>> | undefined;
+  let argo: ArgoRollouts | undefined;
 
   beforeAll(async () => {
     world = await startWorld(address === undefined ? {} : { podIP: address });
@@ -52,10 +54,12 @@ describe("the Role of one action", () => {
     pods?.answer("/health", (_, response) => response.end("OK\n"));
     await Promise.all([installOwnerCrds(world.kubectl), installRouteCrds(world.kubectl)]);
     machine = await startMachine(world.client, MACHINE);
+    argo = await startArgoRollouts(world);
     await world.operator();
   }, START_MS);
 
   afterAll(async () => {
+    await argo?.stop();
     await pods?.stop();
     await machine?.stop();
     await world?.stop();

@@ -5,6 +5,7 @@ import { configMapType, serviceAccountType } from "../../src/kube/well-known.ts"
 import { openBlueGreen, openHpa, serviceOf, toBlue } from "./blue-green.ts";
 import { addRoute, addServiceOf, openStable, STABLE } from "./canaries.ts";
 import { createMap, getMap } from "./config-maps.ts";
+import { imageOfRollout, PAUSED_CANARY, rolloutsOf } from "./rollouts.ts";
 import { addService } from "./served-shop.ts";
 import { imageOfSet, setsOf } from "./sets.ts";
 import {
@@ -83,6 +84,21 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       const agents = setsOf(world, shop, "DaemonSet");
       expect((await agents.pods("agent")).map((pod) => pod.spec.containers[0]?.image)).toEqual(["web:v1"]);
       expect(await agents.podActs()).toEqual(["delete db-2", expect.stringMatching(/^evict agent-/)]);
+    },
+  },
+  rollout: {
+    beside: ["workload"],
+    async prepare({ world, shop }) {
+      await rolloutsOf(world, shop).open("api", PAUSED_CANARY);
+      await rolloutsOf(world, shop).release("web:v2", "api");
+    },
+    spec: {
+      steps: [{ name: "api", workload: { kind: "Rollout", name: "api" } }],
+    },
+    async prove({ world, shop }, ended) {
+      expect(readyOf(ended).reason).toBe("RolledBack");
+      expect(imageOfRollout(await rolloutsOf(world, shop).live("api"))).toBe("web:v1");
+      expect(await rolloutsOf(world, shop).acts("api", 2)).toEqual(["status", ""]);
     },
   },
   checks: {

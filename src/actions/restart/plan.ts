@@ -1,6 +1,6 @@
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../../kube/errors.ts";
-import type { WorkloadKind } from "../../crds/common.ts";
+import type { BuiltInWorkloadKind } from "../../crds/common.ts";
 import { checkDependencies } from "../../workloads/dependencies.ts";
 import { ownershipOf } from "../../workloads/ownership.ts";
 import { readLiveWorkload, readWorkload, type Workload } from "../../workloads/read-workload.ts";
@@ -8,14 +8,14 @@ import { imagesOf, liveRevision, toRef, type Revision } from "../../workloads/re
 import { RESTARTED_AT, sameTemplate } from "../../workloads/template.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
 import { sendRestart } from "../../workloads/send-restart.ts";
-import { isOnDelete, workloadTitle, type LiveWorkload } from "../../workloads/workload.ts";
+import { hasReplicaSets, isOnDelete, workloadTitle, type LiveWorkload } from "../../workloads/workload.ts";
 import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { boundedWarnings } from "../warnings.ts";
 import { restartedAt, templateDigest } from "./template-identity.ts";
 
 export interface RestartSpec {
-  readonly kind: WorkloadKind;
+  readonly kind: BuiltInWorkloadKind;
   readonly name: string;
 }
 
@@ -82,7 +82,7 @@ function notReadyToPlan(workload: LiveWorkload, object: string): Unplannable | u
       `${object} is paused, so no pod would be replaced: run "kubectl rollout resume deployment/${metadata.name}" first`,
     );
   }
-  if (kind !== "Deployment" && isOnDelete(workload.object.spec)) {
+  if (!hasReplicaSets(workload) && isOnDelete(workload.object.spec)) {
     return refused(
       "UpdateStrategy",
       `${object} replaces pods only when they are deleted (updateStrategy OnDelete): delete its pods instead`,

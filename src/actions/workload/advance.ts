@@ -13,17 +13,20 @@ import { ownPods, podLabelOf } from "../../workloads/pods.ts";
 import type { Advance, ApplyContext } from "../action.ts";
 import { lookAt } from "./look.ts";
 import type { WorkloadPlan } from "./plan.ts";
+import { advanceRollout } from "./rollout/advance.ts";
 import { nextPodAct } from "./stale-pods.ts";
 
 /**
  * Replaces pods of other revisions where no controller does it. Looks again first: a pod is only touched while the
- * restored template is live and taken up, since a pod that is deleted before would come back as the bad version.
+ * restored template is live and taken up, since a pod that is deleted before would come back as the bad version. Of a
+ * Rollout, ends the pause before the version that is stable anyway, and wakes a controller that missed the change.
  */
 export async function advanceWorkload(plan: WorkloadPlan, context: ApplyContext): Promise<Advance> {
   const look = await lookAt(plan, context);
-  if (look.kind !== "Ours" || look.product === undefined) return nothing();
+  if (look.kind !== "Ours") return nothing();
   const { workload, product } = look;
-  if (workload.kind === "Deployment") return nothing();
+  if (workload.kind === "Rollout") return advanceRollout(workload.object, context);
+  if (product === undefined || workload.kind === "Deployment") return nothing();
   const label = podLabelOf(workload.kind, product);
   // The status speaks of the newest spec by now; another revision there means that somebody changed it again.
   if (workload.kind === "StatefulSet" && workload.object.status?.updateRevision !== label) return nothing();

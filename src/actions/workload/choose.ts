@@ -16,6 +16,11 @@ export interface ChoiceInput {
   readonly ledger: RollbackLedgerSpec | undefined;
   readonly revisionHistoryLimit: number;
   readonly automatic: boolean;
+  /**
+   * The fully promoted revision of a Rollout whose live one is on its way: where Argo Rollouts itself would go back to,
+   * whatever else was tried in between.
+   */
+  readonly stable?: Revision | undefined;
 }
 
 /** Which revision to go back to. Pure; rules in api.md "Which revision". */
@@ -29,6 +34,10 @@ export function chooseRevision(input: ChoiceInput): Choice {
       kind: "NothingToDo",
       message: `already rolled back by ${product}; name a revision to go further`,
     };
+  }
+  const { stable } = input;
+  if (stable !== undefined && markOf(stable, input.ledger) === undefined) {
+    return { kind: "Chosen", revision: stable, warnings: skippedWarnings(input, stable) };
   }
   return input.to.strategy === "Previous" ? choosePrevious(input) : chooseLastKnownGood(input);
 }

@@ -1,3 +1,5 @@
+import { groupOf } from "../../kube/objects.ts";
+import { WORKLOAD_TYPES } from "../../workloads/workload.ts";
 import type { Action } from "../action.ts";
 import { advanceWorkload } from "./advance.ts";
 import { applyWorkload } from "./apply.ts";
@@ -23,7 +25,9 @@ export function workloadAction({ stuckAfterMs }: WorkloadOptions): Action<Worklo
     changesTemplate: true,
     objectOf: ({ kind, name }) => `${kind}/${name}`,
     requiredRights,
-    lockKeys: ({ kind, name }, namespace) => [{ group: "apps", kind, namespace, name }],
+    lockKeys: ({ kind, name }, namespace) => [
+      { group: groupOf(WORKLOAD_TYPES[kind]), kind, namespace, name },
+    ],
     plan: planWorkload,
     narrow: narrowWorkload,
     apply: applyWorkload,

@@ -1,7 +1,7 @@
+import { hasTemplateOf, liveRevisionOf } from "../../workloads/live-revision.ts";
 import { readRevisions, readWorkload, type Workload } from "../../workloads/read-workload.ts";
-import { liveRevision, type Revision } from "../../workloads/revisions.ts";
+import type { Revision } from "../../workloads/revisions.ts";
 import { isObserved } from "../../workloads/rollout-state.ts";
-import { sameTemplate } from "../../workloads/template.ts";
 import { parseWorkloadTitle } from "../../workloads/workload.ts";
 import type { ApplyContext } from "../action.ts";
 import { superseded } from "../results.ts";
@@ -35,21 +35,24 @@ export async function lookAt(plan: WorkloadPlan, context: ApplyContext): Promise
   const live = digest === undefined ? revisions.find(({ uid }) => uid === plan.to.uid) : undefined;
   const isOurs =
     digest === undefined
-      ? live !== undefined && sameTemplate(object.spec.template, live.template)
+      ? live !== undefined && hasTemplateOf(workload, live)
       : templateDigest(object.spec.template) === digest;
   if (!isOurs) return superseded(`${plan.object} was changed by somebody else after the act`);
   return {
     kind: "Ours",
     workload,
-    product: numbered(plan, workload, live ?? liveRevision(object, revisions)),
+    product: numbered(plan, workload, live ?? liveRevisionOf(workload)),
   };
 }
 
 /**
- * The revision gets its number from the controller. A ControllerRevision may have been read just before: the newest
- * number is above that of the version which was live, and nothing but the number says that it is there.
+ * The revision gets its number from the controller. A ControllerRevision, or the ReplicaSet of a Rollout, may have been read
+ * just before: the newest number is above that of the version which was live, and nothing but the number says that it is there.
  */
 function numbered(plan: WorkloadPlan, workload: Workload, live: Revision | undefined): Revision | undefined {
   if (live === undefined || !isObserved(workload.object)) return undefined;
+  if (workload.kind === "Rollout" && workload.object.status?.currentPodHash !== live.podTemplateHash) {
+    return undefined;
+  }
   return workload.kind === "Deployment" || live.revision > plan.from.revision ? live : undefined;
 }

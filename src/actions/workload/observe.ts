@@ -5,9 +5,11 @@ import type { Workload } from "../../workloads/read-workload.ts";
 import { toRef, type Revision } from "../../workloads/revisions.ts";
 import { rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
+import { hasReplicaSets } from "../../workloads/workload.ts";
 import type { ApplyContext, Progress } from "../action.ts";
 import { lookAt } from "./look.ts";
 import type { WorkloadPlan } from "./plan.ts";
+import { needsAdvance } from "./rollout/advance.ts";
 import { nextPodAct, type PodAct } from "./stale-pods.ts";
 
 /** Watch events wake the step; this only bounds how long a lost one can delay it. */
@@ -42,7 +44,8 @@ export async function observeWorkload(
     ...(act.kind === "Wait" ? [act.message] : []),
     ...complaints.slice(0, 3).map(({ text }) => text),
   ];
-  const isDue = act.kind === "Delete" || act.kind === "Evict";
+  const isHeld = workload.kind === "Rollout" && needsAdvance(workload.object, context);
+  const isDue = isHeld || act.kind === "Delete" || act.kind === "Evict";
   return {
     kind: "InProgress",
     message: words.join("; "),
@@ -59,7 +62,7 @@ async function podsAndAct(
   { executor, signal, now }: ApplyContext,
 ): Promise<{ readonly pods: readonly Pod[]; readonly act: PodAct }> {
   if (product === undefined) return { pods: [], act: { kind: "None" } };
-  if (workload.kind === "Deployment") {
+  if (hasReplicaSets(workload)) {
     return { pods: await podsOfRevisions(workload, [product], executor, signal), act: { kind: "None" } };
   }
   const label = podLabelOf(workload.kind, product);

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
 import { jsonPointer, type JsonPatchOperation } from "../../kube/patch.ts";
 import { CHANGE_CAUSE, REVISION } from "../../workloads/revisions.ts";
+import { ROLLOUT_REVISION } from "../../workloads/rollout-revisions.ts";
 import { withoutHashLabel } from "../../workloads/template.ts";
 import { WORKLOAD_TYPES, type LiveWorkload } from "../../workloads/workload.ts";
 import { FIELD_MANAGER } from "../../kube/field-manager.ts";
@@ -23,15 +24,16 @@ export function patchFor(
   to: Pick<Destination, "template" | "changeCause">,
 ): PreparedPatch {
   const annotations = object.metadata.annotations ?? {};
+  const numbered = kind === "Rollout" ? ROLLOUT_REVISION : REVISION;
   const operations: readonly JsonPatchOperation[] = [
     { op: "test", path: "/metadata/uid", value: object.metadata.uid },
-    ...(annotations[REVISION] === undefined
+    ...(annotations[numbered] === undefined
       ? []
       : [
           {
             op: "test",
-            path: jsonPointer("metadata", "annotations", REVISION),
-            value: annotations[REVISION],
+            path: jsonPointer("metadata", "annotations", numbered),
+            value: annotations[numbered],
           } as const,
         ]),
     { op: "test", path: "/spec/template", value: object.spec.template },
@@ -57,7 +59,9 @@ export function patchFor(
 export function patchStillApplies(before: LiveWorkload["object"], now: LiveWorkload["object"]): boolean {
   return (
     before.metadata.uid === now.metadata.uid &&
-    before.metadata.annotations?.[REVISION] === now.metadata.annotations?.[REVISION] &&
+    [REVISION, ROLLOUT_REVISION].every(
+      (key) => before.metadata.annotations?.[key] === now.metadata.annotations?.[key],
+    ) &&
     isDeepStrictEqual(before.spec.template, now.spec.template)
   );
 }

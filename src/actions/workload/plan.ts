@@ -27,6 +27,7 @@ import {
   type Unresolved,
   type WorkloadSpec,
 } from "./resolve.ts";
+import { rolloutWarnings } from "./rollout/warnings.ts";
 import { templateDigest } from "./template-digest.ts";
 import { imageWarnings, strategyWarnings } from "./warnings.ts";
 
@@ -82,6 +83,7 @@ export async function planWorkload(
       ...preflight.warnings,
       ...imageWarnings(template, to.template),
       ...strategyWarnings(workload),
+      ...rolloutWarnings(workload, to.revision),
     ]),
   };
 }

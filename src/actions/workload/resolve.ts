@@ -1,8 +1,9 @@
 import type { WorkloadKind } from "../../crds/common.ts";
 import type { WorkloadTo } from "../../crds/steps.ts";
+import { liveRevisionOf, stableRevision } from "../../workloads/live-revision.ts";
 import { podLabelOf } from "../../workloads/pods.ts";
 import { readWorkload, withRevisionsOfNow, type Workload } from "../../workloads/read-workload.ts";
-import { liveRevision, toRef, type Revision } from "../../workloads/revisions.ts";
+import { toRef, type Revision } from "../../workloads/revisions.ts";
 import { isObserved, rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { sameTemplate } from "../../workloads/template.ts";
 import { workloadTitle, type WorkloadKey } from "../../workloads/workload.ts";
@@ -10,6 +11,7 @@ import type { PlanContext, PlanResult } from "../action.ts";
 import { superseded } from "../results.ts";
 import { chooseRevision } from "./choose.ts";
 import { choosePin, destinationOf, type Destination } from "./destination.ts";
+import { rolloutProblem } from "./rollout/ready.ts";
 
 export interface WorkloadSpec {
   readonly kind: WorkloadKind;
@@ -50,7 +52,7 @@ export async function resolveEnds(
   }
   const unready = notReadyToPlan(workload, object);
   if (unready !== undefined) return unready;
-  const live = liveRevision(workload.object, workload.revisions);
+  const live = liveRevisionOf(workload);
   if (live === undefined) return pending(`the revision of ${object}'s live template is not recorded yet`);
   const changed = changedSinceAccepted(live, context, key, object);
   if (changed !== undefined) return changed;
@@ -88,6 +90,7 @@ function choose({ to }: WorkloadSpec, workload: Workload, live: Revision, contex
     ledger: context.ledger,
     revisionHistoryLimit: workload.object.spec.revisionHistoryLimit ?? 10,
     automatic: context.automatic,
+    stable: stableRevision(workload, live),
   });
   return choice.kind === "Chosen" ? { ...choice, destination: destinationOf(choice.revision) } : choice;
 }
@@ -110,6 +113,8 @@ function notReadyToPlan(workload: Workload, object: string): Unresolved | undefi
       `${object} is paused, so a restored template would not be rolled out: run "kubectl rollout resume deployment/${metadata.name}" first`,
     );
   }
+  const problem = workload.kind === "Rollout" ? rolloutProblem(workload.object) : undefined;
+  if (problem !== undefined) return refused(problem.reason, `${object}: ${problem.message}`);
   if (!isObserved(workload.object)) {
     return pending(`the ${workload.kind} controller has not seen the newest change of ${object} yet`);
   }

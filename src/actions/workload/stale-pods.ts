@@ -1,7 +1,7 @@
 import type { Pod } from "../../kube/well-known.ts";
 import type { StatefulSet } from "../../kube/workload-types.ts";
 import { isInRollout, isPodAvailable, isPodReady, placeOf, podRevisionOf } from "../../workloads/pods.ts";
-import { isOnDelete, type LiveWorkload } from "../../workloads/workload.ts";
+import { isOnDelete, type LiveSet } from "../../workloads/workload.ts";
 
 /** What has to happen to pods of other revisions that no controller replaces. */
 export type PodAct =
@@ -11,8 +11,6 @@ export type PodAct =
   | { readonly kind: "Delete"; readonly pods: readonly Pod[] }
   | { readonly kind: "Evict"; readonly pod: Pod };
 
-export type PodOwner = Exclude<LiveWorkload, { readonly kind: "Deployment" }>;
-
 /**
  * The next act on a workload's own pods (those that go away included), once its controller has taken the restored
  * template up; `label` is what pods of that revision carry. Pure. `now` is milliseconds since the epoch.
@@ -21,7 +19,7 @@ export type PodOwner = Exclude<LiveWorkload, { readonly kind: "Deployment" }>;
  * (kubernetes/kubernetes#67250; its documentation calls the cure "forced rollback"): those are deleted, and only those.
  * OnDelete replaces nothing by itself: pods of other revisions are evicted, one at a time.
  */
-export function nextPodAct(workload: PodOwner, pods: readonly Pod[], label: string, now: number): PodAct {
+export function nextPodAct(workload: LiveSet, pods: readonly Pod[], label: string, now: number): PodAct {
   const stale = inOrder(workload, pods).filter(
     (pod) => !isLeaving(pod) && podRevisionOf(workload.kind, pod) !== label,
   );
@@ -33,7 +31,7 @@ export function nextPodAct(workload: PodOwner, pods: readonly Pod[], label: stri
 
 /** Broken pods first: they serve nobody, and an ordered set makes no other pod while there is one. */
 function nextEviction(
-  { kind, object }: PodOwner,
+  { kind, object }: LiveSet,
   pods: readonly Pod[],
   stale: readonly Pod[],
   now: number,
@@ -60,7 +58,7 @@ function wait(until: string): PodAct {
 }
 
 /** Highest ordinal first, as a StatefulSet itself goes; by name for a DaemonSet, whose order means nothing. */
-function inOrder(workload: PodOwner, pods: readonly Pod[]): readonly Pod[] {
+function inOrder(workload: LiveSet, pods: readonly Pod[]): readonly Pod[] {
   return workload.kind === "StatefulSet"
     ? pods.toSorted((a, b) => placeOf(b, workload.object) - placeOf(a, workload.object))
     : pods.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));

@@ -1,6 +1,6 @@
 import type { PodTemplateSpec } from "../../kube/well-known.ts";
 import { containersOf, imageOfContainer, isMovable } from "../../workloads/containers.ts";
-import { isOnDelete, partitionOf, type LiveWorkload } from "../../workloads/workload.ts";
+import { hasReplicaSets, isOnDelete, partitionOf, type LiveWorkload } from "../../workloads/workload.ts";
 
 /** Images, init containers' too, that both ends name alike although the name may mean other bits by now. */
 export function imageWarnings(live: PodTemplateSpec, to: PodTemplateSpec): readonly string[] {
@@ -16,7 +16,7 @@ export function imageWarnings(live: PodTemplateSpec, to: PodTemplateSpec): reado
 
 /** Which pods will not get the restored template by the rollout itself. */
 export function strategyWarnings(workload: LiveWorkload): readonly string[] {
-  if (workload.kind === "Deployment") return [];
+  if (hasReplicaSets(workload)) return [];
   if (isOnDelete(workload.object.spec)) {
     return [
       "updateStrategy OnDelete: pods of other revisions are evicted one by one, as disruption budgets allow",

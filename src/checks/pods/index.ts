@@ -3,7 +3,7 @@ import type { Pod } from "../../kube/well-known.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { isInRollout, isPodReady, podsOfRevisions } from "../../workloads/pods.ts";
 import { readWorkload } from "../../workloads/read-workload.ts";
-import { partitionOf, type LiveWorkload } from "../../workloads/workload.ts";
+import { hasReplicaSets, partitionOf, type LiveWorkload } from "../../workloads/workload.ts";
 import {
   fail,
   noVerdict,
@@ -55,6 +55,7 @@ async function samplePods(
 function wantedPods(workload: LiveWorkload): number {
   switch (workload.kind) {
     case "Deployment":
+    case "Rollout":
       return workload.object.spec.replicas ?? 1;
     case "StatefulSet":
       return Math.max(0, (workload.object.spec.replicas ?? 1) - partitionOf(workload.object));
@@ -65,7 +66,7 @@ function wantedPods(workload: LiveWorkload): number {
 
 /** How long a pod may take to start, milliseconds. */
 function graceMs(workload: LiveWorkload): number {
-  const seconds = workload.kind === "Deployment" ? workload.object.spec.progressDeadlineSeconds : undefined;
+  const seconds = hasReplicaSets(workload) ? workload.object.spec.progressDeadlineSeconds : undefined;
   return (seconds ?? DEFAULT_PROGRESS_DEADLINE_S) * 1_000;
 }
 

@@ -2,8 +2,10 @@ import { chooseRevision } from "../../actions/workload/choose.ts";
 import { readLedger } from "../../controllers/ledger/ledger.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { isForbidden } from "../../kube/errors.ts";
+import { groupOf } from "../../kube/objects.ts";
 import { readWorkload, type Workload } from "../../workloads/read-workload.ts";
-import { imagesOf, liveRevision, type Revision } from "../../workloads/revisions.ts";
+import { liveRevisionOf, stableRevision } from "../../workloads/live-revision.ts";
+import { imagesOf, type Revision } from "../../workloads/revisions.ts";
 import { WORKLOAD_TYPES, workloadTitle } from "../../workloads/workload.ts";
 import type { CommandContext } from "../command-context.ts";
 import { CliError } from "../errors.ts";
@@ -38,14 +40,14 @@ export async function revisions(
   target: WorkloadName,
 ): Promise<ExitCode> {
   const { client, namespace, signal, clock } = session;
-  const { plural } = WORKLOAD_TYPES[target.kind];
+  const type = WORKLOAD_TYPES[target.kind];
   const [workload, ledger] = await Promise.all([
     readWorkload(client, { namespace, ...target }, signal),
     ledgerOf(session, target),
   ]);
   if (workload === undefined) {
     throw new CliError(
-      `${target.kind} ${target.name} does not exist in namespace ${namespace}: "kubectl get ${plural}${session.namespaceFlag}" lists them`,
+      `${target.kind} ${target.name} does not exist in namespace ${namespace}: "kubectl get ${type.plural}${session.namespaceFlag}" lists them`,
     );
   }
   if (ledger === "Unreadable") output.note("no right to read RollbackLedgers: known good is not shown");
@@ -55,7 +57,7 @@ export async function revisions(
       output,
       format,
       { target: workloadTitle(target), namespace, revisions: rows },
-      `${target.kind.toLowerCase()}.apps/${target.name}`,
+      `${target.kind.toLowerCase()}.${groupOf(type)}/${target.name}`,
     );
     return EXIT.Ok;
   }
@@ -72,7 +74,9 @@ async function ledgerOf(
   target: WorkloadName,
 ): Promise<RollbackLedgerSpec | "Unreadable" | undefined> {
   try {
-    return (await readLedger(client, { group: "apps", namespace, ...target }, signal))?.spec;
+    return (
+      await readLedger(client, { group: groupOf(WORKLOAD_TYPES[target.kind]), namespace, ...target }, signal)
+    )?.spec;
   } catch (error) {
     if (isForbidden(error)) return "Unreadable";
     throw error;
@@ -81,8 +85,8 @@ async function ledgerOf(
 
 /** Newest first. Pure. */
 export function rowsOf(workload: Workload, ledger: RollbackLedgerSpec | undefined): readonly RevisionRow[] {
-  const { object, revisions } = workload;
-  const live = liveRevision(object, revisions);
+  const { revisions } = workload;
+  const live = liveRevisionOf(workload);
   const chosen = live === undefined ? () => [] : choicesOf(workload, live, ledger);
   return revisions.map((revision) => {
     const { uid, podTemplateHash, changeCause } = revision;
@@ -107,10 +111,11 @@ export function rowsOf(workload: Workload, ledger: RollbackLedgerSpec | undefine
 
 /** Asks the operator's own rule, so that this table cannot promise another revision than an undo takes. */
 function choicesOf(
-  { object, revisions }: Workload,
+  workload: Workload,
   live: Revision,
   ledger: RollbackLedgerSpec | undefined,
 ): (uid: string) => RevisionRow["chosenBy"] {
+  const { object, revisions } = workload;
   const uidBy = (strategy: "LastKnownGood" | "Previous") => {
     const choice = chooseRevision({
       to: { strategy },
@@ -119,6 +124,7 @@ function choicesOf(
       ledger,
       revisionHistoryLimit: object.spec.revisionHistoryLimit ?? 10,
       automatic: false,
+      stable: stableRevision(workload, live),
     });
     return choice.kind === "Chosen" ? choice.revision.uid : undefined;
   };

@@ -2,7 +2,9 @@ import type { LedgerKnownGood } from "../../crds/rollback-ledger.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import { readLedger } from "../../controllers/ledger/ledger.ts";
 import { isForbidden } from "../../kube/errors.ts";
+import { groupOf } from "../../kube/objects.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { WORKLOAD_TYPES } from "../../workloads/workload.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "../exit-codes.ts";
 import { isForPrograms, printObject, type Format } from "../output/objects.ts";
 import type { Output } from "../output/output.ts";
@@ -127,7 +129,7 @@ async function knownGoodOf(
   workload: WorkloadName,
 ): Promise<readonly LedgerKnownGood[] | undefined> {
   try {
-    const target = { group: "apps", namespace, ...workload };
+    const target = { group: groupOf(WORKLOAD_TYPES[workload.kind]), namespace, ...workload };
     return (await readLedger(client, target, signal))?.spec.knownGood;
   } catch (error) {
     if (isForbidden(error)) return undefined;

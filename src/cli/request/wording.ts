@@ -184,6 +184,7 @@ const SHORT_NAMES: Readonly<Record<WorkloadKind, string>> = {
   Deployment: "deploy",
   StatefulSet: "sts",
   DaemonSet: "ds",
+  Rollout: "rollout",
 };
 
 /** `sts/db`, as it is typed. */

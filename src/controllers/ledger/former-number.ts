@@ -8,5 +8,7 @@ export function formerNumber(
   { kind }: { readonly kind: string },
   to: StepEnd | undefined,
 ): { readonly formerly?: number } {
-  return kind === "Deployment" || to?.revision === undefined ? {} : { formerly: to.revision };
+  return kind === "Deployment" || kind === "Rollout" || to?.revision === undefined
+    ? {}
+    : { formerly: to.revision };
 }
