@@ -25,7 +25,7 @@ function project(displayName, testMatch, extra = {}) {
 export default {
   workerIdleMemoryLimit: "512MB",
   // The machine may be shared: how long something takes is a figure of the benches, never of a test.
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   projects: [
     project("unit", ["<rootDir>/{src,bench}/**/*.test.ts"]),
     project("integration", ["<rootDir>/test/integration/**/*.test.ts"]),

@@ -15,7 +15,7 @@ import { openShop, readyOf, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
 const START_MS = 120_000;
-const TEST_MS = 60_000;
+const TEST_MS = 180_000;
 
 /** The real controller of Argo Rollouts, with pods whose readiness is played. */
 describe("a Rollout of Argo Rollouts", () => {
@@ -43,7 +43,7 @@ describe("a Rollout of Argo Rollouts", () => {
 
   async function undone(name: string, to?: object): Promise<RollbackRequest> {
     await ask(name, to);
-    return shop.ended(name, 40_000);
+    return shop.ended(name);
   }
 
   const hashOf = ({ status }: Rollout) => status?.currentPodHash ?? "";

@@ -58,7 +58,7 @@ export interface Shop {
   /** Makes a request whose step goes to `to`; other fields of the spec may be given or overwritten. */
   ask(request: string, to?: PartialSpec, spec?: PartialSpec, name?: string): Promise<RollbackRequest>;
   request(request: string): Promise<RollbackRequest>;
-  /** The request once it has ended and let go; within 20 s by default. */
+  /** The request once it has ended and let go. */
   ended(request: string, withinMs?: number): Promise<RollbackRequest>;
   reaches(request: string, phase: string): Promise<RollbackRequest>;
   annotate(request: string, annotations: Readonly<Record<string, string>>): Promise<void>;

@@ -94,12 +94,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+/** Long: whoever waits shares the machine with others, and a wait ends as soon as it may. */
+const PATIENCE_MS = 60_000;
+
 /** Waits until a read satisfies the condition, and returns what was read. */
 export async function until<T>(
   what: string,
   read: () => Promise<T>,
   condition: (value: T) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   let last: T | undefined;
   try {
