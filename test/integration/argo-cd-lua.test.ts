@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { argoCdPatches } from "../../scripts/argo-cd-patches.ts";
 import { REQUEST_ANNOTATIONS } from "../../src/crds/annotations.ts";
 import { API_VERSION } from "../../src/crds/common.ts";
-import { lacksOfArgoCd } from "../support/argo-cd-lacks.ts";
+import { lacksOfArgoCd, tellSkipped } from "../support/argo-cd-lacks.ts";
 import { openLuaEngine, type LuaEngine } from "../support/argo-cd-lua.ts";
 import { storedVersions, type ConditionedObject } from "../support/kstatus.ts";
 import { FAST_ELECTION } from "../support/operator-process.ts";
@@ -17,7 +17,7 @@ const LONG = { verification: { settle: "0s", soak: "10m", interval: "1s" } };
 const SERVER = "system:serviceaccount:argocd:argocd-server";
 
 const lacks = lacksOfArgoCd("program");
-if (lacks !== "") console.log(`health checks and actions for Argo CD are not tested here:\n${lacks}`);
+tellSkipped("health checks and actions for Argo CD are not tested, its program is not here", lacks);
 const describeWithArgoCd = lacks === "" ? describe : describe.skip;
 
 describe("what is shipped for Argo CD", () => {

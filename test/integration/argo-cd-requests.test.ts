@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { API_VERSION } from "../../src/crds/common.ts";
 import { readAudit, type AuditEvent } from "../cluster/audit.ts";
 import { ARGO_CD_ACCOUNT, startArgoCd, type ArgoCd } from "../support/argo-cd.ts";
-import { lacksOfArgoCd } from "../support/argo-cd-lacks.ts";
+import { lacksOfArgoCd, tellSkipped } from "../support/argo-cd-lacks.ts";
 import { imageOf, openShop, readyOf, type Shop } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
 
@@ -12,7 +12,7 @@ const START_MS = 180_000;
 const TEST_MS = 180_000;
 
 const lacks = lacksOfArgoCd();
-if (lacks !== "") console.log(`requests through Argo CD are not tested here, it cannot be run:\n${lacks}`);
+tellSkipped("requests through Argo CD are not tested, it cannot be run here", lacks);
 const describeWithArgoCd = lacks === "" ? describe : describe.skip;
 
 describeWithArgoCd("with the real Argo CD", () => {
@@ -374,6 +374,56 @@ describeWithArgoCd("with the real Argo CD", () => {
         "rollback.llm-research-lab.io/approved-by": "carol",
       });
       expect(await shop.acts()).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "a policy that is suspended live stays so, unless Git says otherwise",
+    async () => {
+      const { repository } = argo;
+      const shop = await openShop(world, "resumed");
+      await shop.open();
+      const policy = (spec: object) => ({
+        "resumed/policy.json": JSON.stringify({
+          apiVersion: API_VERSION,
+          kind: "RollbackPolicy",
+          metadata: { name: "web" },
+          spec: {
+            target: { kind: "Deployment", name: "web" },
+            mode: "Observe",
+            signals: [{ name: "crash-loop", pods: { waiting: "CrashLoopBackOff" } }],
+            matrix: [
+              {
+                name: "broken",
+                when: { signal: "crash-loop", above: "0" },
+                severity: "SEV1",
+                action: "Notify",
+              },
+            ],
+            ...spec,
+          },
+        }),
+      });
+      const suspended = async () =>
+        (await world.kubectl(["get", "rbp", "web", "-n", "resumed", "-o", "jsonpath={.spec.suspend}"])) ===
+        "true";
+      const silent = await repository.commit("Policy", policy({}));
+      await argo.create({ name: "resumed", into: "resumed", path: "resumed", automated: { selfHeal: true } });
+      await argo.synced("resumed", silent);
+
+      // What the action `suspend` writes.
+      const patch = JSON.stringify({ spec: { suspend: true } });
+      await world.kubectl(["patch", "rbp", "web", "-n", "resumed", "--type=merge", "-p", patch]);
+
+      await argo.shows("resumed", "is suspended", ({ status }) => status?.health?.status === "Suspended");
+      await argo.synced("resumed", silent);
+      expect(await suspended()).toBe(true);
+
+      await argo.synced("resumed", await repository.commit("Resume", policy({ suspend: false })));
+      expect(await suspended()).toBe(false);
+      await world.kubectl(["patch", "rbp", "web", "-n", "resumed", "--type=merge", "-p", patch]);
+      await until("self-heal resumes it", suspended, (is) => !is, 60_000);
     },
     TEST_MS,
   );
