@@ -1,13 +1,18 @@
 /** All tests that this machine can run; the last line counts them. Called by `make test`. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 interface JestReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    /** Path of the file. */
+    readonly name: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 }
 
 /**
@@ -28,6 +33,8 @@ mkdirSync(reports, { recursive: true });
 
 const wanted = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** One line for each file of which something was skipped. */
+const skipped: string[] = [];
 
 step("format, types, lint, layers", ["scripts/check.sh", "--static"]);
 for (const [suite, workers] of Object.entries(SUITES)) {
@@ -37,6 +44,7 @@ for (const [suite, workers] of Object.entries(SUITES)) {
   count(output);
 }
 
+for (const line of skipped) console.log(line);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
 
@@ -63,4 +71,10 @@ function count(path: string): void {
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests;
+  for (const { name, assertionResults } of report.testResults) {
+    const pending = assertionResults.filter(({ status }) => status === "pending").length;
+    if (pending === 0) continue;
+    const all = pending === assertionResults.length ? "all " : "";
+    skipped.push(`test: skipped ${all}${pending} of ${relative(".", name)}: why is said above`);
+  }
 }
