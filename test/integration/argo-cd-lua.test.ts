@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { argoCdPatches } from "../../scripts/argo-cd-patches.ts";
 import { REQUEST_ANNOTATIONS } from "../../src/crds/annotations.ts";
@@ -25,6 +25,14 @@ describe("what is shipped for Argo CD", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 });
+
+/** State of each thread of a process, proc_pid_stat(5): T is stopped. */
+function threadStates(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
+  });
+}
 
 /** How Argo CD is to read each phase of a request that is in it. */
 const HEALTH: Readonly<Record<string, string>> = {
@@ -124,6 +132,12 @@ describeWithArgoCd("in Argo CD's own Lua engine", () => {
     const controllers = world.controlPlane.pids["kube-controller-manager"] ?? 0;
     process.kill(controllers, "SIGSTOP");
     try {
+      // On a busy machine its threads go on for a while.
+      await until(
+        "the controllers stand still",
+        async () => threadStates(controllers),
+        (states) => states.every((state) => state === "T"),
+      );
       await shop.edit([{ op: "replace", path: "/spec/replicas", value: 3 }], "asked");
       await shop.ask("planning", { strategy: "Previous" }, {}, "asked");
       await shop.reaches("planning", "Planning");
