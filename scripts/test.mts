@@ -43,6 +43,8 @@ mkdirSync(reports, { recursive: true });
 const wanted = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures: string[] = [];
+/** One line for each file of which something was skipped. */
+const skipped: string[] = [];
 
 step("format, types, lint, layers", ["scripts/check.sh", "--static"]);
 for (const [suite, workers] of Object.entries(SUITES)) {
@@ -52,6 +54,7 @@ for (const [suite, workers] of Object.entries(SUITES)) {
   count(output);
 }
 
+for (const line of skipped) console.log(line);
 // At the end, where logs are not cut.
 for (const failure of failures) console.log(failure);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
@@ -84,6 +87,16 @@ function count(path: string): void {
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests;
   failures.push(...failuresOf(report));
+  skipped.push(...skippedOf(report));
+}
+
+function skippedOf({ testResults }: JestReport): readonly string[] {
+  return testResults.flatMap(({ name, assertionResults }) => {
+    const pending = assertionResults.filter(({ status }) => status === "pending").length;
+    if (pending === 0) return [];
+    const all = pending === assertionResults.length ? "all " : "";
+    return [`test: skipped ${all}${pending} of ${relative(".", name)}: why is said above`];
+  });
 }
 
 function failuresOf({ testResults }: JestReport): readonly string[] {

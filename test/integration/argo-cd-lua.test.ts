@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { argoCdPatches } from "../../scripts/argo-cd-patches.ts";
 import { REQUEST_ANNOTATIONS } from "../../src/crds/annotations.ts";
 import { API_VERSION } from "../../src/crds/common.ts";
-import { lacksOfArgoCd } from "../support/argo-cd-lacks.ts";
+import { lacksOfArgoCd, tellSkipped } from "../support/argo-cd-lacks.ts";
 import { openLuaEngine, type LuaEngine } from "../support/argo-cd-lua.ts";
 import { storedVersions, type ConditionedObject } from "../support/kstatus.ts";
 import { FAST_ELECTION } from "../support/operator-process.ts";
@@ -17,7 +17,7 @@ const LONG = { verification: { settle: "0s", soak: "10m", interval: "1s" } };
 const SERVER = "system:serviceaccount:argocd:argocd-server";
 
 const lacks = lacksOfArgoCd("program");
-if (lacks !== "") console.log(`health checks and actions for Argo CD are not tested here:\n${lacks}`);
+tellSkipped("health checks and actions for Argo CD are not tested, its program is not here", lacks);
 const describeWithArgoCd = lacks === "" ? describe : describe.skip;
 
 describe("what is shipped for Argo CD", () => {
@@ -25,6 +25,14 @@ describe("what is shipped for Argo CD", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 });
+
+/** State of each thread of a process, proc_pid_stat(5): T is stopped. */
+function threadStates(pid: number): readonly string[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2)[0] ?? "";
+  });
+}
 
 /** How Argo CD is to read each phase of a request that is in it. */
 const HEALTH: Readonly<Record<string, string>> = {
@@ -124,6 +132,12 @@ describeWithArgoCd("in Argo CD's own Lua engine", () => {
     const controllers = world.controlPlane.pids["kube-controller-manager"] ?? 0;
     process.kill(controllers, "SIGSTOP");
     try {
+      // On a busy machine its threads go on for a while.
+      await until(
+        "the controllers stand still",
+        async () => threadStates(controllers),
+        (states) => states.every((state) => state === "T"),
+      );
       await shop.edit([{ op: "replace", path: "/spec/replicas", value: 3 }], "asked");
       await shop.ask("planning", { strategy: "Previous" }, {}, "asked");
       await shop.reaches("planning", "Planning");

@@ -10,3 +10,8 @@ export function lacksOfArgoCd(needed: "lab" | "program" = "lab"): string {
   });
   return status === 0 ? stdout.trimEnd() : `  - the probe failed: ${stderr.trim()}`;
 }
+
+/** Says why a suite is skipped. Not by the console: of a file that is skipped as a whole, jest does not show it. */
+export function tellSkipped(what: string, lacks: string): void {
+  if (lacks !== "") process.stderr.write(`${what}:\n${lacks}\n`);
+}

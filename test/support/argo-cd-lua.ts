@@ -26,8 +26,14 @@ export async function openLuaEngine(kubectl: Kubectl, ...components: readonly st
   // Below the repository: a kustomization reaches its components by relative paths only.
   await mkdir("build", { recursive: true });
   const dir = await mkdtemp(join("build", "argo-cd-lua-"));
+  const close = () => rm(dir, { recursive: true, force: true });
   const settings = join(dir, "argocd-cm.yaml");
-  await writeFile(settings, await kustomized(kubectl, dir, components));
+  try {
+    await writeFile(settings, await kustomized(kubectl, dir, components));
+  } catch (error) {
+    await close();
+    throw error;
+  }
   let ordinal = 0;
 
   async function overrides(command: readonly string[], object: object): Promise<CommandResult> {
@@ -62,7 +68,7 @@ export async function openLuaEngine(kubectl: Kubectl, ...components: readonly st
       const changed = text.split(/^apiVersion:/m).at(-1);
       return parse(`apiVersion:${changed}`) as object;
     },
-    close: () => rm(dir, { recursive: true, force: true }),
+    close,
   };
 }
 
