@@ -1,22 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
-import type { HoldStatus } from "../../crds/gitops-hold.ts";
 import type { StepStatus } from "../../crds/rollback-request.ts";
 import type { HoldLook } from "../../gitops/end-hold.ts";
-import { AFTER, AT, PLAN, requestOf, WHOLE_PLAN } from "../request/testing/situations.ts";
+import { AFTER, AT, HOLD, PLAN, requestOf, WHOLE_PLAN } from "../request/testing/situations.ts";
 import { decideHold } from "./decide-hold.ts";
 import { persistedOf, type HoldOutcome } from "./persisted.ts";
-
-const HOLD: HoldStatus = {
-  kind: "Application",
-  namespace: "argocd",
-  name: "web",
-  uid: "app-1",
-  found: "Absent",
-  objects: ["Deployment/web"],
-  state: "Held",
-  since: AT,
-};
 
 const DONE: StepStatus = { name: PLAN.name, state: "Succeeded", startedAt: AT, appliedAt: AT, after: AFTER };
 const UNTOUCHED: StepStatus = { name: PLAN.name, state: "Failed", startedAt: AT };

@@ -3,18 +3,16 @@ import fc from "fast-check";
 import type { HoldStatus } from "../../crds/gitops-hold.ts";
 import { decide } from "./decide.ts";
 import { hasOpenHolds, isFinished } from "./phase.ts";
-import { anySituation, AT, NOW, PLAN, requestOf, situationOf, WHOLE_PLAN } from "./testing/situations.ts";
-
-const HOLD: HoldStatus = {
-  kind: "Application",
-  namespace: "argocd",
-  name: "web",
-  uid: "app-1",
-  found: "Absent",
-  objects: ["Deployment/web"],
-  state: "Setting",
-  since: AT,
-};
+import {
+  anySituation,
+  AT,
+  HOLD,
+  NOW,
+  PLAN,
+  requestOf,
+  situationOf,
+  WHOLE_PLAN,
+} from "./testing/situations.ts";
 
 function announced(state: HoldStatus["state"], known: Parameters<typeof situationOf>[1] = {}) {
   const request = requestOf({
@@ -68,7 +66,14 @@ describe("a request that stops a GitOps tool first", () => {
     fc.assert(
       fc.property(anySituation, (situation) => {
         const { request } = situation;
-        const held = { ...request, status: { ...request.status, observedGeneration: -1, holds: [HOLD] } };
+        const held = {
+          ...request,
+          status: {
+            ...request.status,
+            observedGeneration: -1,
+            holds: [{ ...HOLD, state: "Setting" as const }],
+          },
+        };
         fc.pre(hasOpenHolds(held) && !isFinished(held));
 
         expect(decide({ ...situation, request: held }, NOW).kind).not.toBe("Apply");

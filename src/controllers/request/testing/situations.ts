@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { PlanResult, Progress } from "../../../actions/action.ts";
 import { createActions } from "../../../actions/registry.ts";
 import type { WorkloadPlan } from "../../../actions/workload/index.ts";
+import type { HoldStatus } from "../../../crds/gitops-hold.ts";
 import type {
   PlannedStep,
   RevisionRef,
@@ -71,6 +72,18 @@ const SPEC: RollbackRequestSpec = {
   dryRun: false,
   onFailure: "Stop",
   deadline: "30m",
+};
+
+/** Of the request's one target. */
+export const HOLD: HoldStatus = {
+  kind: "Application",
+  namespace: "argocd",
+  name: "web",
+  uid: "app-1",
+  found: "Absent",
+  objects: ["Deployment/web"],
+  state: "Held",
+  since: AT,
 };
 
 export interface RequestOptions {
