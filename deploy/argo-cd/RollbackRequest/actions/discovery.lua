@@ -14,7 +14,7 @@ local actions = {}
 
 if phase == "AwaitingApproval" then
   -- Set in front of this script by with-approval/argocd-cm.yaml only.
-  if APPROVAL then
+  if APPROVAL and status.plan ~= nil then
     actions["approve"] = {
       displayName = "Approve plan " .. status.plan.digest,
       iconClass = "fa fa-fw fa-check",
