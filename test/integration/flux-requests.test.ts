@@ -12,6 +12,8 @@ describe("a request that is applied as Flux does", () => {
   let world: World;
   let shop: Shop;
 
+  let live: string | undefined;
+
   beforeAll(async () => {
     world = await startWorld();
     await world.operator();
@@ -20,6 +22,8 @@ describe("a request that is applied as Flux does", () => {
     await shop.open();
     await shop.release("web:v2");
     await shop.release("web:v3");
+    const sets = await shop.replicaSets();
+    live = sets.find(({ spec }) => spec.replicas !== 0)?.metadata.labels?.["pod-template-hash"];
   }, START_MS);
 
   afterAll(async () => {
@@ -42,6 +46,7 @@ describe("a request that is applied as Flux does", () => {
         requestedBy: "alice@example.org",
         steps: [{ name: "app", workload: { kind: "Deployment", name: "web", to: { strategy: "Previous" } } }],
         verification: { settle: "0s", soak: "2s", interval: "1s" },
+        expect: { podTemplateHash: live },
         ...spec,
       },
     };

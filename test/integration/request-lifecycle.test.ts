@@ -85,7 +85,7 @@ describe("the life of a request", () => {
 
         const again = await shop.ended("undo");
         // Another version is live: to repeat the success would be untrue.
-        expect(again.status?.phase).toBe("Failed");
+        expect(again.status?.phase).toBe("Superseded");
         expect(readyOf(again)).toEqual({
           reason: "AlreadyExecuted",
           message: expect.stringMatching(

@@ -2,8 +2,10 @@ import { POLICY_ANNOTATIONS } from "../../crds/annotations.ts";
 import { formatDuration } from "../../crds/duration.ts";
 import { approvalOf, endOfWaiting, waitOn } from "./approval.ts";
 import { decidedOn, ledgerOf } from "./ledgers.ts";
-import { finish, refuse, wait, type Decision } from "./decision.ts";
+import { finish, refuse, wait, type Decision, type Failure } from "./decision.ts";
 import { stopMessage } from "./limits.ts";
+import { gitOpsOwner } from "../../gitops/owner.ts";
+import type { Resolved } from "./resolve.ts";
 import type { Situation } from "./situation.ts";
 import { isFinisher, type LockState } from "./target-lock.ts";
 import { planSentence } from "./wording.ts";
@@ -19,9 +21,10 @@ const PLANNING_LIMIT_MS = 60_000;
 
 /** Until the first announcement: nothing was changed, whatever the end. */
 export function decideBeforeAct(situation: Situation, now: number): Decision {
-  const { request, resolution, twin, plan, lock, killSwitch } = situation;
+  const { request, twin, plan, lock, killSwitch } = situation;
   if (twin !== undefined) return replay(twin);
-  if (resolution.kind === "Refused") return refuse(resolution.reason, resolution.message);
+  const senseless = senselessBecause(situation);
+  if (senseless !== undefined) return refuse(senseless.reason, senseless.message);
   const over = endOfWaiting(request, now) ?? overtaken(situation);
   if (over !== undefined) return over;
   const stopped = stopMessage(situation);
@@ -55,6 +58,24 @@ export function decideBeforeAct(situation: Situation, now: number): Decision {
   if (lock === undefined) return { kind: "TakeLock" };
   if (lock.kind === "Busy") return { ...waitForTurn(lock), approved };
   return { kind: "Announce", plan: plan.plan, approved };
+}
+
+/**
+ * What lies in Git is applied again to a cluster that is made anew, where no ledger knows that it ran: then the state that
+ * it was made for must tell.
+ */
+function unexpecting({ request }: Situation, { steps }: Resolved): Failure | undefined {
+  const owner = gitOpsOwner(request);
+  const expects = request.spec.expect !== undefined || !steps.some(({ action }) => action.makesRelease);
+  if (owner === undefined || expects) return undefined;
+  const message = `it is applied by ${owner.tool} ${owner.owner}, which may apply it again when this release is long gone: say in spec.expect.podTemplateHash, under a new name, what is to go away (kubectl get pods --show-labels)`;
+  return { reason: "ExpectRequired", message };
+}
+
+/** What is wrong with the request as it is written, whatever the world looks like. */
+function senselessBecause(situation: Situation): Failure | undefined {
+  const { resolution } = situation;
+  return resolution.kind === "Refused" ? resolution : unexpecting(situation, resolution);
 }
 
 function waitForTurn({ holder }: Extract<LockState, { kind: "Busy" }>) {
@@ -103,7 +124,8 @@ function isPlanningTooLong(request: Situation["request"], now: number): boolean 
 function replay(twin: NonNullable<Situation["twin"]>): Decision {
   // Succeeded would say that the target is as it was asked for.
   const { overtakenBy } = twin;
-  const phase = twin.outcome === "Started" || overtakenBy !== undefined ? "Failed" : twin.outcome;
+  const phase =
+    overtakenBy !== undefined ? "Superseded" : twin.outcome === "Started" ? "Failed" : twin.outcome;
   const since = overtakenBy === undefined ? "" : `; ${overtakenBy}`;
   const how = twin.outcome === "Started" ? "its outcome was never recorded" : `ended ${twin.outcome}`;
   return finish(

@@ -240,6 +240,19 @@ describe("what to do next", () => {
     });
   });
 
+  it("refuses one out of Git that does not say what is to go away", () => {
+    const labels = {
+      "kustomize.toolkit.fluxcd.io/name": "apps",
+      "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+    };
+    const decided = (spec: Parameters<typeof requestOf>[0] = {}) =>
+      decide(situationOf(requestOf({ metadata: { labels }, ...spec })), NOW);
+
+    expect(decided()).toMatchObject(ending("Failed", "ExpectRequired", /Kustomization flux-system\/apps/));
+    expect(decided({ spec: { expect: { podTemplateHash: "h3" } } }).kind).toBe("Plan");
+    expect(decide(situationOf(requestOf()), NOW).kind).toBe("Plan");
+  });
+
   it("repeats the recorded outcome of a twin", () => {
     const twin = { name: "undo", uid: "old", specDigest: "s", at: "T" } as const;
     const decided = (outcome: "Started" | "Succeeded" | "Failed" | "Aborted") =>
@@ -253,7 +266,7 @@ describe("what to do next", () => {
     } as const;
     expect(decide(situationOf(requestOf(), { twin: overtaken }), NOW)).toMatchObject(
       ending(
-        "Failed",
+        "Superseded",
         "AlreadyExecuted",
         /ended Succeeded; since then revision 9 was released; nothing done now/,
       ),
