@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect } from "@jest/globals";
 import { OWNER_ANNOTATIONS, REQUEST_ANNOTATIONS } from "../../src/crds/annotations.ts";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import { readAudit } from "../cluster/audit.ts";
-import { ARGO_CD_ACCOUNT, startArgoCd, type Application, type ArgoCd } from "../support/argo-cd.ts";
+import {
+  ARGO_CD_ACCOUNT,
+  startArgoCd,
+  type Application,
+  type ArgoCd,
+  webManifest,
+} from "../support/argo-cd.ts";
 import { lacksOfArgoCd } from "../support/argo-cd-lacks.ts";
 import { watchWithHolds } from "../support/gitops.ts";
 import { inParallel } from "../support/in-parallel.ts";
@@ -36,35 +42,19 @@ describeWithArgoCd("a rollback of what the real Argo CD applies and heals", () =
     await world?.stop();
   }, START_MS);
 
-  function deployment(image: string): string {
-    return JSON.stringify({
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata: { name: "web" },
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: { app: "web" } },
-        template: {
-          metadata: { labels: { app: "web" } },
-          spec: { containers: [{ name: "app", image }] },
-        },
-      },
-    });
-  }
-
   const file = (namespace: string) => `${namespace}/web.json`;
 
   /** Git says web:v2 and that is live; web:v1 was before. */
   async function released(namespace: string, create: (shop: Shop) => Promise<unknown>): Promise<Shop> {
     const shop = await openShop(world, namespace);
     const first = await argo.repository.commit(`${namespace} v1`, {
-      [file(namespace)]: deployment("web:v1"),
+      [file(namespace)]: webManifest("web:v1"),
     });
     await create(shop);
     await synced(namespace, first);
     await complete(shop, "web:v1");
     const second = await argo.repository.commit(`${namespace} v2`, {
-      [file(namespace)]: deployment("web:v2"),
+      [file(namespace)]: webManifest("web:v2"),
     });
     await synced(namespace, second);
     await complete(shop, "web:v2");
@@ -156,7 +146,7 @@ describeWithArgoCd("a rollback of what the real Argo CD applies and heals", () =
         expect(await written("lasting", asked)).toBe(0);
         expect(done.status?.holds).toMatchObject([{ state: "Held", found: "Absent" }]);
 
-        await argo.repository.commit("lasting reverted", { [file("lasting")]: deployment("web:v1") });
+        await argo.repository.commit("lasting reverted", { [file("lasting")]: webManifest("web:v1") });
         await argo.refresh("lasting");
         const agreed = await untilPersisted(shop, "GitAgrees");
         expect(persisted(agreed)?.status).toBe("True");

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
 import { API_VERSION } from "../../src/crds/common.ts";
 import { readAudit, type AuditEvent } from "../cluster/audit.ts";
-import { ARGO_CD_ACCOUNT, startArgoCd, type ArgoCd } from "../support/argo-cd.ts";
+import { ARGO_CD_ACCOUNT, startArgoCd, type ArgoCd, webManifest } from "../support/argo-cd.ts";
 import { lacksOfArgoCd, tellSkipped } from "../support/argo-cd-lacks.ts";
 import { imageOf, openShop, readyOf } from "../support/shop.ts";
 import { startWorld, until, type World } from "../support/world.ts";
@@ -34,22 +34,6 @@ describeWithArgoCd("self-heal of the real Argo CD", () => {
     await world?.stop();
   }, START_MS);
 
-  function deployment(image: string): string {
-    return JSON.stringify({
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata: { name: "web" },
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: { app: "web" } },
-        template: {
-          metadata: { labels: { app: "web" } },
-          spec: { containers: [{ name: "app", image }] },
-        },
-      },
-    });
-  }
-
   async function writesTo(namespace: string, actor: string): Promise<readonly AuditEvent[]> {
     const audit = await readAudit(world.controlPlane.auditLogPath);
     return audit.writes({ resource: "deployments", subresource: "", namespace, actor });
@@ -60,10 +44,10 @@ describeWithArgoCd("self-heal of the real Argo CD", () => {
     async () => {
       const shop = await openShop(world, "healed");
       const { repository } = argo;
-      const first = await repository.commit("Release v1", { "healed/web.json": deployment("web:v1") });
+      const first = await repository.commit("Release v1", { "healed/web.json": webManifest("web:v1") });
       await argo.create({ name: "healed", into: "healed", path: "healed", automated: { selfHeal: true } });
       await argo.synced("healed", first);
-      const second = await repository.commit("Release v2", { "healed/web.json": deployment("web:v2") });
+      const second = await repository.commit("Release v2", { "healed/web.json": webManifest("web:v2") });
       await argo.synced("healed", second);
       await until(
         "v2 is complete",
@@ -99,12 +83,12 @@ describeWithArgoCd("self-heal of the real Argo CD", () => {
     "without automated sync a live undo stays, and the Application is out of sync",
     async () => {
       const shop = await openShop(world, "paused");
-      const first = await argo.repository.commit("v1", { "paused/web.json": deployment("web:v1") });
+      const first = await argo.repository.commit("v1", { "paused/web.json": webManifest("web:v1") });
       await argo.create({ name: "paused", into: "paused", path: "paused", automated: { selfHeal: true } });
       await argo.synced("paused", first);
       await argo.synced(
         "paused",
-        await argo.repository.commit("v2", { "paused/web.json": deployment("web:v2") }),
+        await argo.repository.commit("v2", { "paused/web.json": webManifest("web:v2") }),
       );
       const value = { spec: { syncPolicy: { automated: { enabled: false } } } };
       await world.kubectl([

@@ -224,3 +224,20 @@ function lab(
     },
   };
 }
+
+/** A Deployment `web` as it lies in Git. */
+export function webManifest(image: string): string {
+  return JSON.stringify({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "web" },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: "web" } },
+      template: {
+        metadata: { labels: { app: "web" } },
+        spec: { containers: [{ name: "app", image }] },
+      },
+    },
+  });
+}
