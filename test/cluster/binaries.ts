@@ -18,7 +18,7 @@ export const KUBERNETES_BINARIES = [
 ] as const;
 
 export type ClusterBinary = (typeof KUBERNETES_BINARIES)[number] | "etcd";
-export type BinaryName = ClusterBinary | "rollouts-controller";
+export type BinaryName = ClusterBinary | "rollouts-controller" | "flagger";
 /** What a whole cluster is made of. */
 export type Binaries = Readonly<Record<ClusterBinary, string>>;
 
@@ -51,6 +51,13 @@ const MODULES: readonly GoModule[] = [
     versionOf: "github.com/argoproj/argo-rollouts",
     binaries: ["rollouts-controller"],
     packageOf: () => "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+    ldflags: () => "-s -w",
+  },
+  {
+    folder: "test/cluster/go/flagger",
+    versionOf: "github.com/fluxcd/flagger",
+    binaries: ["flagger"],
+    packageOf: () => "github.com/fluxcd/flagger/cmd/flagger",
     ldflags: () => "-s -w",
   },
 ];
