@@ -27,6 +27,7 @@ export async function promotionOf(
     executor.tryGet(deploymentType, { namespace, name: primaryName }, { signal }),
   ]);
   const canary = canaries.items.find(({ metadata }) => metadata.name === name);
+  if (canaries.warnings.length > 0) return { kind: "InProgress", message: canaries.warnings.join("; ") };
   if (canary === undefined) return failed(`Flagger Canary ${name} is gone: nothing promotes the template`);
   if (primary === undefined) return failed(`Deployment/${primaryName} is gone, which serves`);
   return judgePromotion(canary, primary, target, appliedAt);
