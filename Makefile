@@ -37,7 +37,7 @@ check: setup-build ## the fast half of the tests: format, types, lint, layers, u
 	@scripts/check.sh
 
 test: setup-test build ## all tests that this machine can run
-	@node test/cluster/main.mts build rollouts-controller argocd
+	@node test/cluster/main.mts build rollouts-controller flagger argocd
 	@node scripts/test.mts
 
 demo: setup-demo build ## bad releases, rolled back by itself and by request (CLUSTER_CONTEXT=NAME: on your own cluster)

@@ -243,6 +243,10 @@ export const PlannedStep = z
           atomicList,
         ),
       ),
+    promotedBy: text(
+      "What carries the change on to the pods that serve, as Kind/name: done when it has.",
+      320,
+    ).optional(),
     changes: z
       .array(text("A path that changes.", 512))
       .max(64)

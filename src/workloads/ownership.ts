@@ -1,27 +1,20 @@
 import type { GitOpsRule } from "../gitops/rule.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { listIfServed } from "../kube/list-if-served.ts";
-import { defineResource, type KubeObject } from "../kube/objects.ts";
+import { canaryType, type Canary } from "../kube/flagger-types.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import { rolloutType, type Rollout } from "../kube/rollout-types.ts";
 import { ROLLOUT_HASH_LABEL } from "./rollout-template.ts";
 
-interface Canary extends KubeObject {
-  readonly spec: {
-    readonly targetRef?: { readonly kind?: string; readonly name?: string };
-    readonly service?: { readonly name?: string };
-  };
-}
-
-const CANARIES = defineResource<Canary>({
-  apiVersion: "flagger.app/v1beta1",
-  kind: "Canary",
-  plural: "canaries",
-  namespaced: true,
-});
-
 export type Ownership =
   | { readonly kind: "Ours"; readonly warnings: readonly string[] }
-  | { readonly kind: "Foreign"; readonly message: string };
+  | {
+      readonly kind: "Foreign";
+      readonly message: string;
+      /** What promotes each new template of the workload, where that is all that it does with it. */
+      readonly canary?: Canary;
+      readonly warnings?: readonly string[];
+    };
 
 /** Who asks, and what is done about objects that a GitOps tool owns. */
 export interface OwnershipContext {
@@ -42,7 +35,7 @@ export async function ownershipOf(
   const { namespace = "", name } = object.metadata;
   const [rollouts, canaries] = await Promise.all([
     listIfServed(rolloutType, executor, namespace, signal),
-    listIfServed(CANARIES, executor, namespace, signal),
+    listIfServed(canaryType, executor, namespace, signal),
   ]);
   const rollout = rollouts.items.find(({ spec }) => names(spec.workloadRef, kind, name));
   if (rollout !== undefined) {
@@ -54,9 +47,13 @@ export async function ownershipOf(
   if (routing !== undefined) return foreign(routing);
   const canary = canaries.items.find(({ spec }) => names(spec.targetRef, kind, name));
   if (canary !== undefined) {
-    return foreign(
-      `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef): ${flaggerRemedy(canary.metadata.name)}`,
-    );
+    return {
+      ...foreign(
+        `managed by Flagger Canary ${namespace}/${canary.metadata.name} (targetRef), which promotes each new template of it: a person may put that back by a step workload`,
+      ),
+      ...(kind === "Deployment" ? { canary } : {}),
+      warnings: [...rollouts.warnings, ...controllerWarnings(object)],
+    };
   }
   return {
     kind: "Ours",
@@ -100,22 +97,10 @@ function toolOfService(
   });
   return canary === undefined
     ? undefined
-    : `switched by Flagger Canary ${canary.metadata.name}: ${flaggerRemedy(canary.metadata.name)}`;
+    : `switched by Flagger Canary ${canary.metadata.name}: put its target back instead, by a step workload`;
 }
 
-/**
- * What serves is the copy `-primary`, which Flagger makes of the target's template: an analysis that fails leaves it as
- * it is, a new template of the target goes through another analysis first.
- */
-function flaggerRemedy(canary: string): string {
-  return (
-    `while "kubectl get canary ${canary}" says Progressing, a webhook of type rollback that answers 200 makes Flagger go back at once; ` +
-    "once it says Succeeded, set spec.skipAnalysis of the Canary to true and deploy the old version to its target, " +
-    "or leave it false and have the old version analysed first"
-  );
-}
-
-function foreign(message: string): Ownership {
+function foreign(message: string): Extract<Ownership, { kind: "Foreign" }> {
   return { kind: "Foreign", message };
 }
 

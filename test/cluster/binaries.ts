@@ -22,11 +22,12 @@ export const ARGO_CD = "argocd";
 /** Its CRDs are read from there too. */
 export const ARGO_CD_MODULE = "test/cluster/go/argocd";
 export const ARGO_ROLLOUTS = "rollouts-controller";
+export const FLAGGER = "flagger";
 
 /** Those of a cluster. */
 export type BinaryName = (typeof KUBERNETES_BINARIES)[number] | "etcd";
 export type Binaries = Readonly<Record<BinaryName, string>>;
-export type ProgramName = BinaryName | typeof ARGO_CD | typeof ARGO_ROLLOUTS;
+export type ProgramName = BinaryName | typeof ARGO_CD | typeof ARGO_ROLLOUTS | typeof FLAGGER;
 
 interface GoModule {
   /** Folder of go.mod, relative to the repository's root. */
@@ -64,6 +65,13 @@ const MODULES: readonly GoModule[] = [
     versionOf: "github.com/argoproj/argo-rollouts",
     binaries: [ARGO_ROLLOUTS],
     packageOf: () => "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
+    ldflags: () => "-s -w",
+  },
+  {
+    folder: "test/cluster/go/flagger",
+    versionOf: "github.com/fluxcd/flagger",
+    binaries: [FLAGGER],
+    packageOf: () => "github.com/fluxcd/flagger/cmd/flagger",
     ldflags: () => "-s -w",
   },
 ];

@@ -1,8 +1,8 @@
-import { ARGO_CD, ARGO_ROLLOUTS, ensureBinaries, KUBERNETES_BINARIES } from "./binaries.ts";
+import { ARGO_CD, ARGO_ROLLOUTS, ensureBinaries, FLAGGER, KUBERNETES_BINARIES } from "./binaries.ts";
 import { down, status, up } from "./cluster.ts";
 
 const USAGE = `usage:
-  node test/cluster/main.mts build [rollouts-controller] [argocd]   find or build the control plane's programs, and these
+  node test/cluster/main.mts build [rollouts-controller] [flagger] [argocd]   find or build the control plane's programs, and these
   node test/cluster/main.mts up NAME [--control-plane-only] [--kubectl PATH]
   node test/cluster/main.mts down NAME
   node test/cluster/main.mts status NAME                        exit code 0 when up, 1 otherwise
@@ -12,8 +12,8 @@ async function main(args: readonly string[]): Promise<number> {
   const [command, name = "", ...flags] = args;
   if (command === "build") {
     const more = [name, ...flags];
-    const rollouts = more.includes(ARGO_ROLLOUTS) ? ([ARGO_ROLLOUTS] as const) : [];
-    const binaries = await ensureBinaries(["etcd", ...KUBERNETES_BINARIES, ...rollouts]);
+    const peers = ([ARGO_ROLLOUTS, FLAGGER] as const).filter((each) => more.includes(each));
+    const binaries = await ensureBinaries(["etcd", ...KUBERNETES_BINARIES, ...peers]);
     for (const [binary, path] of Object.entries(binaries)) console.log(`${binary.padEnd(24)} ${path}`);
     if (more.includes(ARGO_CD)) await buildArgoCd();
     return 0;

@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { RollbackRequest } from "../../src/kube/rollback-kinds.ts";
 import type { Rollout } from "../../src/kube/rollout-types.ts";
+import { readAudit } from "../cluster/audit.ts";
+import { installRouteCrds } from "../support/route-crds.ts";
 import { statusComplaints, storedVersions } from "../support/kstatus.ts";
 import { installArgoRolloutsCrds, startArgoRollouts, type ArgoRollouts } from "../support/argo-rollouts.ts";
 import {
   blueGreen,
   imageOfRollout,
+  isNoNudge,
   PAUSED_CANARY,
   PLAIN_CANARY,
   rolloutsOf,
@@ -26,7 +29,7 @@ describe("a Rollout of Argo Rollouts", () => {
 
   beforeAll(async () => {
     world = await startWorld();
-    await installArgoRolloutsCrds(world.kubectl);
+    await Promise.all([installArgoRolloutsCrds(world.kubectl), installRouteCrds(world.kubectl)]);
     argo = await startArgoRollouts(world);
     shop = await openShop(world, "rollouts", { actions: ["workload", "rollout"] });
     rollouts = rolloutsOf(world, shop);
@@ -77,6 +80,64 @@ describe("a Rollout of Argo Rollouts", () => {
       ]);
       expect(await rollouts.acts("paused", 2)).toEqual(["status", ""]);
       expect(await rollouts.replicaSets("paused")).toHaveLength(2);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "in the middle of a canary with traffic of its own: the template goes when no route leads to the canary any more",
+    async () => {
+      const { namespace } = shop;
+      const service = (name: string) => ({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name },
+        spec: { selector: { app: "routed" }, ports: [{ port: 80 }] },
+      });
+      const to = (host: string, weight: number) => ({ destination: { host }, weight });
+      const routes = {
+        apiVersion: "networking.istio.io/v1",
+        kind: "VirtualService",
+        metadata: { name: "routed" },
+        spec: {
+          hosts: ["routed"],
+          http: [{ name: "main", route: [to("routed-stable", 100), to("routed-canary", 0)] }],
+        },
+      };
+      const items = [service("routed-stable"), service("routed-canary"), routes];
+      await world.kubectl(
+        ["apply", "-n", namespace, "-f", "-"],
+        JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+      );
+      const weights = async () => {
+        const path = "{.spec.http[0].route[*].weight}";
+        return world.kubectl(["get", "vs/routed", "-n", namespace, "-o", `jsonpath=${path}`]);
+      };
+      await rollouts.open("routed", {
+        canary: {
+          ...PAUSED_CANARY.canary,
+          stableService: "routed-stable",
+          canaryService: "routed-canary",
+          dynamicStableScale: true,
+          trafficRouting: { istio: { virtualService: { name: "routed", routes: ["main"] } } },
+        },
+      });
+      await rollouts.release("web:v2", "routed");
+      await until("the canary has half of the traffic", weights, (seen) => seen === "50 50");
+
+      const ended = await undone("routed");
+
+      expect(readyOf(ended).reason).toBe("RolledBack");
+      expect(await weights()).toBe("100 0");
+      expect(imageOfRollout(await rollouts.healthy("routed"))).toBe("web:v1");
+      expect(await rollouts.acts("routed", 2)).toEqual(["status", ""]);
+      const audit = await readAudit(world.controlPlane.auditLogPath);
+      const moved = audit.writes({ namespace, resource: "virtualservices", name: "routed" }).at(-1);
+      const [, template] = audit
+        .writes({ namespace, resource: "rollouts", name: "routed", actor: shop.executor })
+        .filter(isNoNudge);
+      const movedAt = Date.parse(moved?.stageTimestamp ?? "");
+      expect(movedAt).toBeLessThanOrEqual(Date.parse(template?.requestReceivedTimestamp ?? ""));
     },
     TEST_MS,
   );

@@ -1,4 +1,4 @@
-import type { Pod } from "../../kube/well-known.ts";
+import type { Deployment, Pod } from "../../kube/well-known.ts";
 import { podComplaints } from "../../workloads/pod-complaints.ts";
 import { ownPods, podLabelOf, podRevisionOf, podsOfRevisions } from "../../workloads/pods.ts";
 import type { Workload } from "../../workloads/read-workload.ts";
@@ -7,6 +7,7 @@ import { rolloutStateOf } from "../../workloads/rollout-state.ts";
 import { stuckReason } from "../../workloads/stuck.ts";
 import { hasReplicaSets } from "../../workloads/workload.ts";
 import type { ApplyContext, Progress } from "../action.ts";
+import { promotionOf } from "./flagger/promotion.ts";
 import { lookAt } from "./look.ts";
 import type { WorkloadPlan } from "./plan.ts";
 import { needsAdvance } from "./rollout/advance.ts";
@@ -25,6 +26,9 @@ export async function observeWorkload(
   if (look.kind === "Superseded") return look;
   const { workload, product } = look;
   const state = rolloutStateOf(workload);
+  if (plan.promotedBy !== undefined && product !== undefined && workload.kind === "Deployment") {
+    return observePromotion(plan.promotedBy, workload.object, product, context);
+  }
   if (state.complete && product !== undefined) {
     return { kind: "Done", message: state.message, after: toRef(product) };
   }
@@ -53,6 +57,25 @@ export async function observeWorkload(
     ...known,
     ...(isDue ? { needsAdvance: true } : {}),
   };
+}
+
+/** What Flagger makes of the restored template. */
+async function observePromotion(
+  promotedBy: string,
+  target: Deployment,
+  product: Revision,
+  context: ApplyContext,
+): Promise<Progress> {
+  const { kind, message } = await promotionOf(promotedBy, target, context);
+  const after = toRef(product);
+  switch (kind) {
+    case "Done":
+      return { kind, message, after };
+    case "Failed":
+      return { kind, reason: "NotPromoted", message, after };
+    case "InProgress":
+      return { kind, message, pollAfterMs: POLL_MS, after };
+  }
 }
 
 /** Pods of the restored version, and what has to be done about the others. */

@@ -14,9 +14,10 @@ import type { PlanContext, PlanResult } from "../action.ts";
 import { digestOf } from "../digest.ts";
 import { boundedWarnings } from "../warnings.ts";
 import { checkDependencies } from "../../workloads/dependencies.ts";
-import { ownershipOf } from "../../workloads/ownership.ts";
+import { ownershipOf, type Ownership } from "../../workloads/ownership.ts";
 import type { Reference } from "../../workloads/references.ts";
 import { plannedTo } from "./destination.ts";
+import { judgeCanary, type CanaryVerdict } from "./flagger/judge.ts";
 import { patchFor, patchStillApplies } from "./patch.ts";
 import {
   isConfirmed,
@@ -78,7 +79,7 @@ export async function planWorkload(
   }
   return {
     kind: "Planned",
-    plan: toPlan(stepName, object, resolved, preflight.template, context, [
+    plan: toPlan(stepName, object, resolved, preflight, context, [
       ...resolved.warnings,
       ...preflight.warnings,
       ...imageWarnings(template, to.template),
@@ -130,6 +131,7 @@ type Preflight =
       /** What the server would store. */
       readonly template: PodTemplateSpec;
       readonly warnings: readonly string[];
+      readonly promotedBy?: string;
     }
   | Unresolved;
 
@@ -142,7 +144,8 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
     checkDependencies(to.template, executor, namespace, signal),
     dryRun(ends, context),
   ]);
-  if (ownership.kind === "Foreign") return refused("TargetOwned", `${object} is ${ownership.message}`);
+  const owned = ownedVerdict(ownership, context, object);
+  if (owned.kind !== "Passed") return owned;
   const [missing] = dependencies.missing;
   if (missing !== undefined) {
     const names = dependencies.missing.map(({ kind, name, usedBy }) => `${kind} ${name} (${usedBy})`);
@@ -165,10 +168,23 @@ async function preflightOf(ends: Ends, context: PlanContext, object: string): Pr
     ({ kind, name }) => `unchecked: no right to read ${kind} ${name}, which ${title} needs`,
   );
   return {
-    kind: "Passed",
+    ...owned,
     template: rehearsal.template,
-    warnings: [...ownership.warnings, ...unchecked],
+    warnings: [...owned.warnings, ...unchecked],
   };
+}
+
+/** Flagger carries a change on that people want; what it makes of the releases of a target no policy can tell. */
+function ownedVerdict(
+  ownership: Ownership,
+  { automatic }: PlanContext,
+  object: string,
+): CanaryVerdict | { readonly kind: "Passed"; readonly warnings: readonly string[] } {
+  if (ownership.kind === "Ours") return { kind: "Passed", warnings: ownership.warnings };
+  const { canary, message, warnings = [] } = ownership;
+  if (canary === undefined || automatic) return refused("TargetOwned", `${object} is ${message}`);
+  const verdict = judgeCanary(object, canary);
+  return verdict.kind === "Passed" ? { ...verdict, warnings: [...warnings, ...verdict.warnings] } : verdict;
 }
 
 function whereOf(missing: readonly Reference[], namespace: string): string {
@@ -203,7 +219,7 @@ function toPlan(
   name: string,
   object: string,
   { workload, live, to }: Ends,
-  rehearsed: PodTemplateSpec,
+  { template: rehearsed, promotedBy }: Extract<Preflight, { kind: "Passed" }>,
   context: PlanContext,
   warnings: readonly string[],
 ): WorkloadPlan {
@@ -214,6 +230,7 @@ function toPlan(
     objectUid: workload.object.metadata.uid,
     from: toRef(live),
     to: plannedTo(to, isStored ? undefined : templateDigest(rehearsed)),
+    ...(promotedBy === undefined ? {} : { promotedBy }),
     changes: [...changedPaths(live.template, rehearsed)],
   };
   const digest = digestOf({
