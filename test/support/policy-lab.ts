@@ -321,12 +321,18 @@ async function openService(
       );
     },
     async requested(count = 1) {
-      return until(
-        `${count} requests in ${namespace}`,
-        requests,
-        (items) => items.length >= count,
-        PATIENCE_MS,
-      );
+      try {
+        return await until(
+          `${count} requests in ${namespace}`,
+          requests,
+          (items) => items.length >= count,
+          PATIENCE_MS,
+        );
+      } catch (error) {
+        // Why there is none, only the policy tells.
+        const { status } = await policy();
+        throw new Error(`no request; the policy says ${JSON.stringify(status)}`, { cause: error });
+      }
     },
     async ledger() {
       const { items } = await client.list(ROLLBACK_LEDGERS, { namespace, signal });
