@@ -48,6 +48,9 @@ describe("an Application", () => {
     expect(listsObject(app, object("apps/v1", "Deployment", "other", "web"))).toBe(false);
     expect(listsObject(app, object("apps/v1", "StatefulSet", "shop", "web"))).toBe(false);
     expect(listsObject(app, object("other/v1", "Deployment", "shop", "web"))).toBe(false);
+    // Whoever writes marks can have it listed so.
+    const marked = application({}, { status: { resources: [{ ...web, requiresPruning: true }] } });
+    expect(listsObject(marked, object("apps/v1", "Deployment", "shop", "web"))).toBe(false);
   });
 
   it("syncs while it has an operation, or one that is not over", () => {
@@ -128,13 +131,19 @@ describe("an ApplicationSet", () => {
     expect(set({})).toBe("TakesAway");
     expect(set({ syncPolicy: { applicationsSync: "create-update" } })).toBe("TakesAway");
     expect(set({ syncPolicy: { applicationsSync: "create-only" } })).toBe("Leaves");
-    expect(set({ ignoreApplicationDifferences: [{ jsonPointers: ["/spec/syncPolicy"] }] })).toBe("Leaves");
-    expect(set({ ignoreApplicationDifferences: [{ jqPathExpressions: [".spec.syncPolicy"] }] })).toBe(
-      "Leaves",
-    );
-    expect(set({ ignoreApplicationDifferences: [{ name: "api", jsonPointers: ["/spec/syncPolicy"] }] })).toBe(
-      "TakesAway",
-    );
+    const keeps = {
+      preservedFields: {
+        annotations: ["rollback.llm-research-lab.io/consent", "rollback.llm-research-lab.io/held"],
+      },
+    };
+    const pointer = { jsonPointers: ["/spec/syncPolicy"] };
+    expect(set({ ...keeps, ignoreApplicationDifferences: [pointer] })).toBe("Leaves");
+    expect(
+      set({ ...keeps, ignoreApplicationDifferences: [{ jqPathExpressions: [".spec.syncPolicy"] }] }),
+    ).toBe("Leaves");
+    expect(set({ ...keeps, ignoreApplicationDifferences: [{ ...pointer, name: "api" }] })).toBe("TakesAway");
+    // It would strip the record of who holds it.
+    expect(set({ ignoreApplicationDifferences: [pointer] })).toBe("TakesAway");
   });
 });
 

@@ -14,6 +14,8 @@ export const REFRESH = "argocd.argoproj.io/refresh";
 export function listsObject({ status }: Application, object: KubeObject): boolean {
   return (status?.resources ?? []).some(
     (resource) =>
+      // Only marked as its own, by whoever may write marks: it is not in Git.
+      resource.requiresPruning !== true &&
       (resource.group ?? "") === groupOf(object) &&
       resource.kind === object.kind &&
       resource.name === object.metadata.name &&
@@ -69,7 +71,10 @@ export function applicationSetVerdict(set: ApplicationSet, child: Application): 
   const ignored = (set.spec.ignoreApplicationDifferences ?? []).some(
     (rule) => (rule.name ?? child.metadata.name) === child.metadata.name && coversField(rule),
   );
-  if (ignored || mode === "create-only" || mode === "create-delete") return { kind: "Leaves" };
+  const kept = set.spec.preservedFields?.annotations ?? [];
+  const keepsRecord = Object.values(OWNER_ANNOTATIONS).every((name) => kept.includes(name));
+  if ((ignored && keepsRecord) || mode === "create-only" || mode === "create-delete")
+    return { kind: "Leaves" };
   return {
     kind: "TakesAway",
     remedy: `give it spec.ignoreApplicationDifferences: [{jsonPointers: [/spec/syncPolicy/automated/enabled]}] and spec.preservedFields.annotations: [${Object.values(OWNER_ANNOTATIONS).join(", ")}]`,
@@ -105,20 +110,23 @@ export function agreementOf(
 ): Agreement {
   const comparedAt = Date.parse(status?.reconciledAt ?? "");
   if (!(comparedAt > since + SEEN_AFTER_MS)) return "Unknown";
-  const states = objects.map((object) => resourceOf(status?.resources ?? [], object, namespace)?.status);
-  if (states.every((state) => state === "Synced")) return "Agrees";
-  return states.some((state) => state === "OutOfSync") ? "Differs" : "Unknown";
+  const resources = status?.resources ?? [];
+  // Of several groups, where a kind of the same name is in more than one, all count.
+  const states = objects.map((object) => statesOf(resources, object, namespace));
+  if (states.every((each) => each.length > 0 && each.every((state) => state === "Synced"))) return "Agrees";
+  return states.flat().includes("OutOfSync") ? "Differs" : "Unknown";
 }
 
-function resourceOf(
+function statesOf(
   resources: readonly ApplicationResource[],
   object: string,
   namespace: string,
-): ApplicationResource | undefined {
-  return resources.find(
+): readonly (string | undefined)[] {
+  const alike = resources.filter(
     (resource) =>
       `${resource.kind}/${resource.name}` === object && (resource.namespace ?? namespace) === namespace,
   );
+  return alike.map(({ status }) => status);
 }
 
 /** Whether a parent has compared its children after `since` (ms), and found this one as it wants it. */
@@ -126,7 +134,7 @@ export function hasLeftAlone(parent: Application, child: KubeObject, since: numb
   if (!(Date.parse(parent.status?.reconciledAt ?? "") >= since)) return false;
   return (parent.status?.resources ?? []).some(
     ({ kind, name, namespace = child.metadata.namespace, status }) =>
-      kind === "Application" &&
+      kind === child.kind &&
       name === child.metadata.name &&
       namespace === child.metadata.namespace &&
       status === "Synced",

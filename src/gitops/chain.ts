@@ -1,15 +1,9 @@
 import type { KubeClient } from "../kube/client.ts";
 import { isApiNotServed, isForbidden, isNotFound } from "../kube/errors.ts";
 import type { ObjectKey, ResourceType } from "../kube/objects.ts";
-import { applicationSetVerdict, parentVerdict, type ParentVerdict } from "./argo-cd.ts";
+import { applicationSetVerdict, isAutomated, parentVerdict, type ParentVerdict } from "./argo-cd.ts";
 import { isTakenAwayByFlux } from "./flux.ts";
-import {
-  APPLICATION_SETS,
-  ownerType,
-  type Application,
-  type FluxObject,
-  type GitOpsObject,
-} from "./kinds.ts";
+import { APPLICATION_SETS, ownerType, type Application, type GitOpsObject } from "./kinds.ts";
 import { gitOpsOwners, ownerText } from "./owner.ts";
 
 /** Who looks at the tools' objects, and where. */
@@ -61,7 +55,7 @@ export async function parentOf(owner: GitOpsObject, reader: GitOpsReader): Promi
     default:
       return {
         chain,
-        verdict: isTakenAwayByFlux(owner as FluxObject, nearest.kind)
+        verdict: isTakenAwayByFlux(owner, nearest.kind)
           ? { kind: "TakesAway", remedy: "leave the field out of its manifest in Git" }
           : { kind: "Leaves" },
       };
@@ -70,7 +64,7 @@ export async function parentOf(owner: GitOpsObject, reader: GitOpsReader): Promi
 
 /** Argo CD compares Flux's objects as it compares all others; only one that is seen to leave it alone is trusted. */
 function fluxUnderArgoCd(parent: Application): ParentVerdict {
-  return parent.spec.syncPolicy?.automated === undefined ? { kind: "Leaves" } : { kind: "Confirm" };
+  return isAutomated(parent) ? { kind: "Confirm" } : { kind: "Leaves" };
 }
 
 interface ParentRef extends ObjectKey {

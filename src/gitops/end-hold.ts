@@ -31,7 +31,9 @@ export async function lookAtHold(
   const title = ownerText(hold);
   const owner = await client.tryGet(ownerType(kind), { namespace, name }, { signal });
   if (owner === undefined) return { kind: "Gone", message: `${title} is gone` };
-  if (owner.metadata.uid !== uid) return { kind: "Gone", message: `${title} was deleted and made again` };
+  if (owner.metadata.uid !== uid) {
+    return { kind: "Lost", message: `${title} was deleted and made again, and is not stopped` };
+  }
   const held = heldBy(owner);
   const isOurs = held?.by.includes(`${request.namespace}/${request.name}`) === true;
   if (hold.state === "Setting" && !isOurs) return { kind: "NotSet" };

@@ -56,9 +56,12 @@ async function judge(objects: readonly OwnedObject[], holder: Holder, reader: Gi
   const title = ownerText({ kind: mark.kind, ...key });
   const managed = `${objectText(first)} is managed by ${mark.tool} ${title}`;
   const owner = await read(mark.kind, key, reader);
-  if (typeof owner === "string") return refuse(`${managed}, ${owner}`);
+  if (typeof owner === "string") {
+    return mark.weak === true && owner === NOT_HERE ? notOwned(title) : refuse(`${managed}, ${owner}`);
+  }
   const strange = objects.find(({ object }) => !hasObject(owner, object));
   if (strange !== undefined) {
+    if (mark.weak === true) return notOwned(title);
     return refuse(
       `${objectText(strange)} says that it is managed by ${mark.tool} ${title}, which does not list it (yet): wait for its next reconciliation, or take the mark off the object`,
     );
@@ -73,7 +76,7 @@ async function judge(objects: readonly OwnedObject[], holder: Holder, reader: Gi
     return {
       kind: "Refused",
       reason: "ConsentMissing",
-      message: `${managed}, whose owner has not agreed to be stopped: kubectl annotate ${mark.kind.toLowerCase()} -n ${namespace} ${name} ${OWNER_ANNOTATIONS.consent}=${holder.policy}`,
+      message: `${managed}, whose owner has not agreed to be stopped: ${consentCommand(owner, holder.policy)}`,
     };
   }
   const parent = await parentOf(owner, reader);
@@ -102,6 +105,24 @@ function chainOf({ chain, verdict, confirmBy }: Parent): Pick<PlannedHold, "chai
   };
 }
 
+const NOT_HERE = "which is not in this cluster: revert in Git, nobody here can stop it";
+
+/** Its label is one that others set too. */
+function notOwned(title: string): Judged {
+  return {
+    kind: "NotNeeded",
+    warning: `its label names ${title}, which does not list it: taken for nobody's`,
+  };
+}
+
+/** What adds the policy to those that the owner lets stop it already. */
+function consentCommand({ kind, metadata }: GitOpsObject, policy: string): string {
+  const { namespace = "", name, annotations } = metadata;
+  const others = annotations?.[OWNER_ANNOTATIONS.consent] ?? "";
+  const [flag, list] = others === "" ? ["", policy] : ["--overwrite ", `'${others},${policy}'`];
+  return `kubectl annotate ${flag}${kind.toLowerCase()} -n ${namespace} ${name} ${OWNER_ANNOTATIONS.consent}=${list}`;
+}
+
 /** The tool's object, or why there is none. */
 async function read(
   kind: PlannedHold["kind"],
@@ -110,7 +131,7 @@ async function read(
 ): Promise<GitOpsObject | string> {
   try {
     const owner = await client.tryGet(ownerType(kind), key, { signal });
-    return owner ?? "which is not in this cluster: revert in Git, nobody here can stop it";
+    return owner ?? NOT_HERE;
   } catch (error) {
     if (isApiNotServed(error))
       return "whose kind is not in this cluster: revert in Git, nobody here can stop it";

@@ -18,6 +18,8 @@ export interface ApplicationResource {
   readonly name?: string;
   /** Synced, OutOfSync, Unknown. */
   readonly status?: string;
+  /** It carries the Application's mark and is not in Git. */
+  readonly requiresPruning?: boolean;
 }
 
 /** Of `argoproj.io/v1alpha1`, the fields that we read. */
@@ -53,6 +55,7 @@ export interface Application extends GitOpsObject {
 export interface ApplicationSet extends KubeObject {
   readonly spec: {
     readonly syncPolicy?: { readonly applicationsSync?: string };
+    readonly preservedFields?: { readonly annotations?: readonly string[] };
     readonly ignoreApplicationDifferences?: readonly {
       readonly name?: string;
       readonly jsonPointers?: readonly string[];
@@ -63,7 +66,12 @@ export interface ApplicationSet extends KubeObject {
 
 /** A Kustomization or HelmRelease, the fields that we read. */
 export interface FluxObject extends GitOpsObject {
-  readonly spec: { readonly suspend?: boolean };
+  readonly spec: {
+    readonly suspend?: boolean;
+    /** Of a HelmRelease. */
+    readonly releaseName?: string;
+    readonly targetNamespace?: string;
+  };
   readonly status?: {
     readonly inventory?: { readonly entries?: readonly { readonly id?: string }[] };
   };

@@ -38,6 +38,16 @@ describe("GitOps owner", () => {
     expect(gitOpsOwner(deployment({}, { "app.kubernetes.io/instance": "web" }))).toBeUndefined();
   });
 
+  it("is the Argo CD application of the instance label where Argo CD's manager wrote the object, weakly", () => {
+    const labelled = deployment({}, { "app.kubernetes.io/instance": "web" });
+    const applied = { ...labelled.metadata, managedFields: [{ manager: "argocd-controller" }] };
+
+    expect(gitOpsOwner({ ...labelled, metadata: applied })).toMatchObject({
+      owner: "Application web",
+      weak: true,
+    });
+  });
+
   it.each([
     ["kustomize.toolkit.fluxcd.io", "Kustomization flux-system/apps"],
     ["helm.toolkit.fluxcd.io", "HelmRelease flux-system/apps"],

@@ -12,6 +12,8 @@ export interface GitOpsOwner {
   readonly owner: string;
   /** What to do instead, for people. */
   readonly remedy: string;
+  /** Its marks are such that others set too (Helm charts, people): only the owner's own list can prove it. */
+  readonly weak?: true;
 }
 
 const TRACKING_ID = "argocd.argoproj.io/tracking-id";
@@ -21,7 +23,17 @@ const FLUX_KINDS = [
   ["HelmRelease", "helm.toolkit.fluxcd.io"],
 ] as const;
 
+/** What Argo CD may have written on what it applied; the second one is a person's choice often enough. */
+const INSTANCE_LABELS = ["argocd.argoproj.io/instance", "app.kubernetes.io/instance"];
+const ARGO_MANAGERS = ["argocd-controller", "argocd-application-controller"];
+
+interface ManagedMeta {
+  readonly managedFields?: readonly { readonly manager?: string }[];
+}
+
 const HOLD_INSTEAD = 'or set "gitOps: Hold" in the guards of its RollbackPolicy';
+
+const ARGO_CD_REMEDY = `a live change would be undone by self-heal or the next sync: revert in Git, take the object out of the Application, ${HOLD_INSTEAD}`;
 
 /**
  * The GitOps owner that an object's own marks prove, if any. Argo CD: a tracking id counts only if it
@@ -72,7 +84,7 @@ export function hasGitOpsMarks({ metadata }: Pick<KubeObject, "metadata">): bool
 
 function argoCdOwner(object: KubeObject): GitOpsOwner | undefined {
   const id = object.metadata.annotations?.[TRACKING_ID];
-  if (id === undefined) return undefined;
+  if (id === undefined) return labelledOwner(object);
   const [application, gvk, name] = splitTrackingId(id);
   const itself = `${groupOf(object)}/${object.kind}:${object.metadata.namespace ?? ""}/${object.metadata.name}`;
   if (`${gvk}:${name}` !== itself) return undefined;
@@ -81,8 +93,25 @@ function argoCdOwner(object: KubeObject): GitOpsOwner | undefined {
     tool: "Argo CD",
     ...owner,
     owner: ownerText(owner),
-    remedy: `a live change would be undone by self-heal or the next sync: revert in Git, take the object out of the Application, ${HOLD_INSTEAD}`,
+    remedy: ARGO_CD_REMEDY,
   };
+}
+
+/**
+ * Argo CD that tracks by label, as it did by default before 3.0: its instance label, on an object that its own manager
+ * wrote. Helm charts set the label too, and anybody can call himself a manager.
+ */
+function labelledOwner(object: KubeObject): GitOpsOwner | undefined {
+  const name = INSTANCE_LABELS.map((label) => object.metadata.labels?.[label]).find(
+    (each) => each !== undefined,
+  );
+  const { managedFields = [] } = object.metadata as ManagedMeta;
+  const isApplied = managedFields.some(
+    ({ manager }) => manager !== undefined && ARGO_MANAGERS.includes(manager),
+  );
+  if (name === undefined || !isApplied) return undefined;
+  const owner = { kind: "Application", namespace: undefined, name } as const;
+  return { tool: "Argo CD", ...owner, owner: ownerText(owner), remedy: ARGO_CD_REMEDY, weak: true };
 }
 
 /** `app:group/Kind:namespace/name`. */

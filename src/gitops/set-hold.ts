@@ -1,6 +1,7 @@
 import type { HoldStatus } from "../crds/gitops-hold.ts";
 import { errorMessage, isForbidden, isInvalid, isNotFound } from "../kube/errors.ts";
 import { FIELD_MANAGER } from "../kube/field-manager.ts";
+import { mergePatch } from "../kube/patch.ts";
 import { hasLeftAlone, isSyncing, REFRESH } from "./argo-cd.ts";
 import type { GitOpsReader } from "./chain.ts";
 import { isReconciling } from "./flux.ts";
@@ -37,6 +38,20 @@ export async function setHold(
   now: number,
   reader: GitOpsReader,
 ): Promise<SetHold> {
+  try {
+    return await stopAndLook(hold, holder, now, reader);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return { kind: "Refused", message: `${ownerText(hold)}: ${errorMessage(error)}` };
+  }
+}
+
+async function stopAndLook(
+  hold: HoldStatus,
+  holder: Holder,
+  now: number,
+  reader: GitOpsReader,
+): Promise<SetHold> {
   const { client, signal } = reader;
   const key = { namespace: hold.namespace, name: hold.name };
   const title = ownerText(hold);
@@ -46,34 +61,34 @@ export async function setHold(
     return { kind: "Refused", message: `${title} was deleted and made again` };
   if (!consents(owner, holder.policy))
     return { kind: "Refused", message: `the owner of ${title} has withdrawn the consent` };
-  const stopped = isHeldBy(owner, holder.request) ? owner : await stop(owner, holder, reader);
-  if (!("metadata" in stopped)) return stopped;
+  const age = now - Date.parse(hold.since);
+  const stopped = isHeldBy(owner, holder.request) ? owner : await stop(owner, hold, holder, reader);
+  if (stopped === undefined) {
+    // Its status moves all the time; the next look has the newest.
+    const message = `stopping ${title}`;
+    return age > SYNC_LIMIT_MS ? { kind: "Refused", message } : { kind: "Waiting", message, pollAfterMs: 50 };
+  }
   if (!isStopped(stopped, hold.kind)) {
     const message = `${title} has ${holdText(hold.kind)} no more: its parent or somebody else took it away`;
     return { kind: "Refused", message };
   }
-  const age = now - Date.parse(hold.since);
   return awaitCalm(stopped, age) ?? awaitParent(stopped, hold, age, reader);
 }
 
+/** Undefined when it moved since it was read. */
 async function stop(
   owner: GitOpsObject,
+  { kind, namespace, name, found }: HoldStatus,
   holder: Holder,
   { client, signal }: GitOpsReader,
-): Promise<GitOpsObject | Exclude<SetHold, { readonly kind: "Held" }>> {
-  const kind = owner.kind as HoldStatus["kind"];
-  const { namespace = "", name } = owner.metadata;
-  const title = ownerText({ kind, namespace, name });
+): Promise<GitOpsObject | undefined> {
   try {
-    return await client.patch(ownerType(kind), { namespace, name }, stopPatch(owner, holder), {
-      signal,
-      fieldManager: FIELD_MANAGER,
-    });
+    const patch = stopPatch(owner, holder, found);
+    const options = { signal, fieldManager: FIELD_MANAGER };
+    return await client.patch(ownerType(kind), { namespace, name }, patch, options);
   } catch (error) {
-    if (isForbidden(error)) return { kind: "Refused", message: `${title}: ${errorMessage(error)}` };
     if (!isInvalid(error) && !isNotFound(error)) throw error;
-    // Its status moves all the time; the next look has the newest.
-    return { kind: "Waiting", message: `stopping ${title}`, pollAfterMs: 50 };
+    return undefined;
   }
 }
 
@@ -83,7 +98,9 @@ function awaitCalm(owner: GitOpsObject, age: number): SetHold | undefined {
   const isBusy =
     owner.kind === "Application" ? isSyncing(owner as Application) : isReconciling(owner as FluxObject);
   if (isBusy) {
-    const message = `${title} is stopped, but a sync that began before is still under way`;
+    const remedy =
+      owner.kind === "Application" ? `; "argocd app terminate-op ${owner.metadata.name}" ends it` : "";
+    const message = `${title} is stopped, but a sync that began before is still under way, and would undo the rollback${remedy}`;
     return age > SYNC_LIMIT_MS
       ? { kind: "Refused", message }
       : { kind: "Waiting", message, pollAfterMs: POLL_MS };
@@ -110,8 +127,16 @@ async function awaitParent(
   const parent = await client.tryGet(APPLICATIONS, { namespace, name }, { signal });
   // Whoever is gone sets nothing back.
   if (parent === undefined || hasLeftAlone(parent, owner, Date.parse(since))) return { kind: "Held" };
+  if (age > PARENT_LIMIT_MS) {
+    const message = `Application ${confirmBy} was not seen to leave the hold alone: let it ignore the field (docs/gitops-hold.md, Parents), or see why it does not compare`;
+    return { kind: "Refused", message };
+  }
+  if (parent.metadata.annotations?.[REFRESH] === undefined) {
+    // It would look by itself, but only in minutes.
+    const refresh = mergePatch({ metadata: { annotations: { [REFRESH]: "normal" } } });
+    const options = { signal, fieldManager: FIELD_MANAGER };
+    await client.patch(APPLICATIONS, { namespace, name }, refresh, options);
+  }
   const message = `waits until Application ${confirmBy} has been seen to leave the hold alone`;
-  return age > PARENT_LIMIT_MS
-    ? { kind: "Refused", message: `Application ${confirmBy} was not seen to leave the hold alone` }
-    : { kind: "Waiting", message, pollAfterMs: 1_000 };
+  return { kind: "Waiting", message, pollAfterMs: 1_000 };
 }

@@ -1,3 +1,4 @@
+import { OWNER_ANNOTATIONS } from "../crds/annotations.ts";
 import type { FoundValue, GitOpsOwnerKind } from "../crds/gitops-hold.ts";
 import { jsonPatch, jsonPointer, type JsonPatchOperation, type Patch } from "../kube/patch.ts";
 import { REFRESH } from "./argo-cd.ts";
@@ -6,14 +7,19 @@ import { foundIn, isStopped, restoreOperation, setOperation } from "./hold-field
 import type { GitOpsObject } from "./kinds.ts";
 
 /**
- * Stops a tool's object and writes on it who did and what stood there before. One that we stop already gets another name
- * only. Whatever changed since it was read makes the API server refuse it. Pure.
+ * Stops a tool's object and writes on it who did and what stood there before (`known` where that is recorded elsewhere).
+ * One that we stop already gets another name only. Whatever changed since it was read makes the API server refuse it. Pure.
  */
-export function stopPatch(owner: GitOpsObject, { request }: Pick<Holder, "request">): Patch {
+export function stopPatch(
+  owner: GitOpsObject,
+  { request }: Pick<Holder, "request">,
+  known?: FoundValue,
+): Patch {
   const kind = owner.kind as GitOpsOwnerKind;
   const held = heldBy(owner);
   const by = [...new Set([...(held?.by ?? []), request])];
-  const found = held?.found ?? foundIn(owner, kind);
+  // Stopped without a record: the record was stripped, and what we wrote is not what we found.
+  const found = held?.found ?? (isStopped(owner, kind) ? known : undefined) ?? foundIn(owner, kind);
   return jsonPatch(
     ...unchanged(owner),
     setOperation(kind),
@@ -32,8 +38,12 @@ export function startPatch(owner: GitOpsObject, request: string, found: FoundVal
   const held = heldBy(owner);
   // What somebody else has set since is theirs.
   const restore = isStopped(owner, kind) ? [restoreOperation(kind, held?.found ?? found)] : [];
-  if (held === undefined)
-    return restore.length === 0 ? undefined : jsonPatch(...unchanged(owner), ...restore);
+  if (held === undefined) {
+    const isUnreadable = owner.metadata.annotations?.[OWNER_ANNOTATIONS.held] !== undefined;
+    const rest: readonly JsonPatchOperation[] = isUnreadable ? [{ op: "remove", path: HELD_PATH }] : [];
+    const operations = [...restore, ...rest];
+    return operations.length === 0 ? undefined : jsonPatch(...unchanged(owner), ...operations);
+  }
   if (!held.by.includes(request)) return undefined;
   const by = held.by.filter((each) => each !== request);
   if (by.length > 0) return jsonPatch(...unchanged(owner), heldByOperation({ ...held, by }));

@@ -72,6 +72,8 @@ describe("a hold of a finished request", () => {
     expect(decided(restored("Differs"), asked)).toMatchObject({ kind: "Close", reason: "Released" });
     expect(decided(restored("Agrees"))).toMatchObject({ kind: "Close", reason: "GitAgrees" });
     expect(decided(restored("Differs"), finished(UNTOUCHED))).toMatchObject({ reason: "NothingChanged" });
+    // Nobody asked, and Git does not agree: somebody else wrote the whole object again.
+    expect(decided(restored("Differs"))).toMatchObject({ state: "Lost", reason: "HoldLost" });
   });
 });
 

@@ -7,7 +7,7 @@ import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { stayingChanges } from "../request/wording.ts";
 
 /** Why a hold ends. */
-export type EndReason = "GitAgrees" | "Released" | "NothingChanged" | "NamespaceTerminating";
+export type EndReason = "GitAgrees" | "Overtaken" | "Released" | "NothingChanged" | "NamespaceTerminating";
 
 export type HoldDecision =
   /** Nothing is written; `message` says what it waits for. */
@@ -44,25 +44,34 @@ export function decideHold(facts: HoldFacts): HoldDecision {
         reason: "NothingChanged",
         message: `${ownerText(hold)} was never stopped`,
       };
-    case "Restored":
-      return {
-        kind: "Close",
-        state: "Released",
-        reason: reasonToEnd(facts, look.agreement) ?? "Released",
-        message: `${ownerText(hold)} is as it was found`,
-      };
+    case "Restored": {
+      const reason = reasonToEnd(facts, look.agreement);
+      // By us, before a crash; or by somebody who wrote the whole object again.
+      return reason === undefined
+        ? {
+            kind: "Close",
+            state: "Lost",
+            reason: "HoldLost",
+            message: `somebody else has put ${ownerText(hold)} back`,
+          }
+        : { kind: "Close", state: "Released", reason, message: `${ownerText(hold)} is as it was found` };
+    }
     case "Stands":
       break;
   }
   const reason = reasonToEnd(facts, look.agreement);
   if (reason !== undefined) return { kind: "End", reason };
-  const { agreement } = look;
+  const agreement = look.agreement === "Differs" ? "Differs" : "Unknown";
+  return { kind: "Keep", agreement, message: standsText(hold, request.metadata.name, agreement) };
+}
+
+/** How a hold stands, and what ends it. */
+export function standsText(hold: HoldStatus, request: string, agreement: "Differs" | "Unknown"): string {
   const knows =
     agreement === "Differs"
       ? "Git still wants another version: change it there"
       : "whether Git agrees is not known (yet): change it there";
-  const message = `${ownerText(hold)} is stopped since ${hold.heldAt ?? hold.since}; ${knows}, or let Git win by "kubectl-rollback release ${request.metadata.name}"`;
-  return { kind: "Keep", agreement: agreement === "Differs" ? "Differs" : "Unknown", message };
+  return `${ownerText(hold)} is stopped since ${hold.heldAt ?? hold.since}; ${knows}, or let Git win by "kubectl-rollback release ${request}"`;
 }
 
 function reasonToEnd(

@@ -39,6 +39,7 @@ function factOf({ hold, keep }: HoldOutcome): PersistedFact {
     case "GitAgrees":
       return { status: "True", reason, message };
     case "HoldLost":
+    case "Overtaken":
       return { status: "False", reason, message };
     default:
       return { status: "Unknown", reason, message };

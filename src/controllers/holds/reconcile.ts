@@ -2,6 +2,7 @@ import type { HoldStatus } from "../../crds/gitops-hold.ts";
 import type { RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import { endHold, lookAtHold } from "../../gitops/end-hold.ts";
 import { ownerText } from "../../gitops/owner.ts";
+import { cutText } from "../../kube/conditions.ts";
 import type { ReconcileResult } from "../../kube/controller.ts";
 import { errorMessage, isApiNotServed, isForbidden } from "../../kube/errors.ts";
 import { parseKey } from "../../kube/objects.ts";
@@ -14,7 +15,10 @@ import { resolve } from "../request/resolve.ts";
 import { decideHold, type EndReason, type HoldDecision } from "./decide-hold.ts";
 import { persistedOf, withPersisted, type HoldOutcome } from "./persisted.ts";
 import type { HoldPorts } from "./ports.ts";
+import { stillOurs } from "./still-ours.ts";
 
+/** What the schema allows. */
+const LONGEST_MESSAGE = 1_024;
 /** Git moves within minutes, and whoever asks for a release wakes us. */
 const POLL_MS = 5_000;
 /** It moved between look and write. */
@@ -84,7 +88,12 @@ async function lookAndEnd(
   const { namespace = "", name } = request.metadata;
   const reader = ports.gitOps.reader(signal);
   const look = await lookAtHold(hold, { namespace, name }, changedAt(request), reader);
-  const decision = decideHold({ request, hold, look, namespaceTerminates });
+  const decision = await checked(
+    ports,
+    request,
+    decideHold({ request, hold, look, namespaceTerminates }),
+    signal,
+  );
   switch (decision.kind) {
     case "Keep":
       return { hold, keep: decision };
@@ -109,9 +118,33 @@ async function lookAndEnd(
   return { hold: await close(ports, request, hold, { state: "Released", reason, message }, signal) };
 }
 
+/** Git agrees with what is live; only the live objects tell whether that is what we left. */
+async function checked(
+  ports: HoldPorts,
+  request: RollbackRequest,
+  decision: HoldDecision,
+  signal: AbortSignal,
+): Promise<HoldDecision> {
+  if (decision.kind === "Keep" || decision.reason !== "GitAgrees") return decision;
+  const ours = await stillOurs(ports, request, signal);
+  switch (ours.kind) {
+    case "Yes":
+      return decision;
+    case "No":
+      return { ...decision, reason: "Overtaken" };
+    case "Unreadable":
+      return {
+        kind: "Keep",
+        agreement: "Unknown",
+        message: `Git agrees with what is live, but whether that is what was left is not known: ${ours.message}; "kubectl-rollback release ${request.metadata.name}" ends the hold`,
+      };
+  }
+}
+
 const REASONS: Readonly<Record<EndReason, string>> = {
   GitAgrees: "Git wants what is live",
   Released: "released by request, Git decides from now on",
+  Overtaken: "what was rolled back has been changed since, by a sync or by a person, and Git wants that",
   NothingChanged: "nothing that was changed is left",
   NamespaceTerminating: "the namespace is being deleted",
 };
@@ -145,7 +178,7 @@ async function close(
     regarding: request,
   });
   const endedAt = new Date(ports.clock.now()).toISOString();
-  return { ...hold, state, endedAt, endReason: reason, message };
+  return { ...hold, state, endedAt, endReason: reason, message: cutText(message, LONGEST_MESSAGE) };
 }
 
 /** When the newest change was stored, ms: what Argo CD compared before that says nothing. */

@@ -7,8 +7,9 @@ import { recordHolds } from "../ledger/holds.ts";
 import { holderOf, identityOf } from "./holds.ts";
 import { changeLedgerOf } from "./ledgers.ts";
 import type { RequestPorts } from "./ports.ts";
-import { activityOf, writeRunning, type ResolvedSituation } from "./running.ts";
+import { writeRunning, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
+import { planSentence } from "./wording.ts";
 
 /**
  * Writes down what stood in the fields, before the announcement: an original value must never live in a status alone.
@@ -60,7 +61,9 @@ export async function hold(
     note: `${held.map(ownerText).join(", ")} stopped, so that the rollback lasts until Git agrees`,
     regarding: request,
   });
-  const next = await writeRunning(ports, situation, { holds: held }, activityOf(request), signal);
+  const message = `rolling back ${planSentence(request.status?.plan ?? { steps: [] })}`;
+  const activity = { phase: "Applying", reason: "Applying", message } as const;
+  const next = await writeRunning(ports, situation, { holds: held }, activity, signal);
   return { ...next, holding: HELD };
 }
 

@@ -1,5 +1,6 @@
 import { formatDuration, parseDuration } from "../../crds/duration.ts";
 import type { Failure } from "./decision.ts";
+import { awaitsHolds } from "./holds.ts";
 import { isUndo, originOf, type OpenStep } from "./journal.ts";
 import type { Situation } from "./situation.ts";
 
@@ -35,8 +36,7 @@ export function overdue(situation: Situation, step: OpenStep, now: number): Over
   const deadline = parseDuration(request.spec.deadline);
   const deadlineAt = Date.parse(began) + deadline;
   const timeout = resolution.steps[originOf(request, step.index)]?.timeoutMs ?? deadline;
-  const { startedAt } = step.status;
-  const timeoutAt = startedAt === undefined ? Infinity : Date.parse(startedAt) + timeout;
+  const timeoutAt = stepBeganAt(situation, step) + timeout;
   if (now < Math.min(deadlineAt, timeoutAt)) return undefined;
   // Before its change it prepares; what it has come to says why it took so long.
   const isPreparing = step.status.state === "Applying" && step.planned.temporary !== undefined;
@@ -53,4 +53,15 @@ export function overdue(situation: Situation, step: OpenStep, now: number): Over
         reason: "Stuck",
         message: `the step took longer than its timeout of ${formatDuration(timeout)}${doing}`,
       };
+}
+
+/**
+ * When the step could begin, milliseconds since the epoch: waiting for what stops GitOps tools is no time of its own, and
+ * has limits of its own. Infinity while that goes on, and before its announcement.
+ */
+function stepBeganAt({ request }: Situation, { status }: OpenStep): number {
+  const { startedAt } = status;
+  if (startedAt === undefined || awaitsHolds(request)) return Infinity;
+  const held = (request.status?.holds ?? []).flatMap(({ heldAt }) => (heldAt === undefined ? [] : [heldAt]));
+  return Math.max(...[startedAt, ...held].map((at) => Date.parse(at)));
 }

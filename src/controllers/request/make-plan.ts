@@ -1,3 +1,4 @@
+import { lookAtHold } from "../../gitops/end-hold.ts";
 import { findHolds } from "../../gitops/find-holds.ts";
 import { ownerText } from "../../gitops/owner.ts";
 import { NotedOwners, REFUSE_OWNED } from "../../gitops/rule.ts";
@@ -67,7 +68,7 @@ export async function replan(
   return { ...situation, replanned: unheld ?? completeOrRefused(result) };
 }
 
-/** An owner that came to be since the request began is not stopped, and would undo the change. */
+/** A hold that was lost, or an owner that came to be since the request began: either would undo the change. */
 async function unheldOwner(
   ports: RequestPorts,
   { request, resolution }: ResolvedSituation,
@@ -75,10 +76,18 @@ async function unheldOwner(
   signal: AbortSignal,
 ) {
   const holder = holderOf(resolution, request.metadata);
-  if (holder === undefined || owners.list().length === 0) return undefined;
-  const found = await findHolds(owners.list(), holder, ports.gitOps.reader(signal));
+  if (holder === undefined) return undefined;
+  const reader = ports.gitOps.reader(signal);
+  const holds = request.status?.holds ?? [];
+  const { namespace = "", name } = request.metadata;
+  for (const hold of holds) {
+    const look = await lookAtHold(hold, { namespace, name }, 0, reader);
+    if (look.kind === "Lost") return { kind: "Refused", reason: "HoldLost", message: look.message } as const;
+  }
+  if (owners.list().length === 0) return undefined;
+  const found = await findHolds(owners.list(), holder, reader);
   if (found.kind === "Refused") return found;
-  const held = new Set((request.status?.holds ?? []).map(({ uid }) => uid));
+  const held = new Set(holds.map(({ uid }) => uid));
   const strange = found.holds.find(({ uid }) => !held.has(uid));
   if (strange === undefined) return undefined;
   const message = `${ownerText(strange)} has come to own ${strange.objects.join(", ")} and is not stopped by this request`;

@@ -98,7 +98,7 @@ export function resolve(input: ResolveInput): Resolution {
     policyTarget,
     ...verification,
     allowedImages: (copied === undefined ? policy?.spec.allowedImages : copied.allowedImages) ?? [],
-    holdPolicy: copied === undefined ? holdPolicyOf(input, target) : copied.holdPolicy,
+    holdPolicy: copied === undefined ? holdPolicyOf(input, steps) : copied.holdPolicy,
     policyUid: copied?.policyUid ?? policy?.metadata.uid,
     specDigest: specDigestOf(request.spec),
   };
@@ -126,11 +126,19 @@ function executorName({ request, policy, defaultExecutor }: ResolveInput): strin
   );
 }
 
-/** The policy that the request names, else the oldest that watches what it changes: that one owns the target. */
-function holdPolicyOf({ policy, policiesOn }: ResolveInput, target: TargetKey): string | undefined {
-  const watching = oldestFirst(policiesOn?.(target) ?? []);
+/**
+ * The policy that the request names, else the oldest that watches what it changes. Of all that watch any of it none may
+ * refuse: what a policy is about is its own to give.
+ */
+function holdPolicyOf(
+  { policy, policiesOn }: ResolveInput,
+  steps: readonly ResolvedStep[],
+): string | undefined {
+  const targets = steps.flatMap((step) => step.targets);
+  const watching = oldestFirst(targets.flatMap((target) => policiesOn?.(target) ?? []));
   const { metadata, spec } = policy ?? watching[0] ?? {};
-  return spec?.guards.gitOps === "Hold" ? metadata?.name : undefined;
+  const refuses = watching.some((each) => each.spec.guards.gitOps !== "Hold");
+  return spec?.guards.gitOps === "Hold" && !refuses ? metadata?.name : undefined;
 }
 
 function resolveVerification(

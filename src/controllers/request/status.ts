@@ -1,7 +1,6 @@
 import type { CheckState } from "../../checks/soak-runs.ts";
 import type { Condition } from "../../crds/common.ts";
 import type { PlannedStep, RollbackRequestStatus, StepStatus } from "../../crds/rollback-request.ts";
-import { ownerText } from "../../gitops/owner.ts";
 import {
   cutText,
   removeCondition,
@@ -9,6 +8,7 @@ import {
   type Condition as FullCondition,
 } from "../../kube/conditions.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
+import { standsText } from "../holds/decide-hold.ts";
 import type { ApprovedFact, Ending } from "./decision.ts";
 import { announcedHolds } from "./holds.ts";
 import { isDone, isUndo } from "./journal.ts";
@@ -77,10 +77,10 @@ export function finalStatus(
     editor.set("Approved", "False", reason, message);
   if (verified === undefined) editor.set("Verified", "Unknown", "NotChecked", "nothing was verified");
   else editor.set("Verified", verified.status, verified.reason, message);
-  const open = (facts.holds ?? request.status?.holds ?? []).filter(({ state }) => state !== "Released");
+  const open = (facts.holds ?? request.status?.holds ?? []).filter(({ state }) => state === "Held");
   if (open.length > 0) {
-    const owners = open.map(ownerText).join(", ");
-    editor.set("Persisted", "Unknown", "NotCompared", `${owners} stopped until Git agrees`);
+    const texts = open.map((hold) => standsText(hold, request.metadata.name, "Unknown"));
+    editor.set("Persisted", "Unknown", "NotCompared", texts.join("; "));
   }
   return {
     ...request.status,

@@ -1,4 +1,6 @@
+import type { PlannedHold } from "../../crds/gitops-hold.ts";
 import type { PlannedStep, StepEnd } from "../../crds/rollback-request.ts";
+import { ownerText } from "../../gitops/owner.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
 import { destinationText } from "../../crds/canary-step.ts";
 import { valueText } from "../../workloads/value-text.ts";
@@ -30,9 +32,16 @@ export function stepSentence({ object, from, to, nothingToDo }: PlannedStep): st
 }
 
 /** The steps of a plan in one line; where there are several, with their names. */
-export function planSentence({ steps }: { readonly steps: readonly PlannedStep[] }): string {
-  if (steps.length === 1) return steps.map(stepSentence).join("");
-  return steps.map((step, index) => `${index + 1}. ${step.name}: ${stepSentence(step)}`).join("; ");
+export function planSentence({
+  steps,
+  holds = [],
+}: {
+  readonly steps: readonly PlannedStep[];
+  readonly holds?: readonly PlannedHold[] | undefined;
+}): string {
+  const stops = holds.length === 0 ? "" : `; stops ${holds.map(ownerText).join(", ")} until Git agrees`;
+  if (steps.length === 1) return `${steps.map(stepSentence).join("")}${stops}`;
+  return `${steps.map((step, index) => `${index + 1}. ${step.name}: ${stepSentence(step)}`).join("; ")}${stops}`;
 }
 
 /** What a request has brought about: `rolled back to revision 7 (web:v1)`. */
