@@ -107,6 +107,14 @@ describe("no verdict", () => {
     });
   });
 
+  it("of an instant before the live release began, however late it is read: it would speak for the release", async () => {
+    const { source, shows } = open();
+    shows({ found: critical("CVE-1") });
+
+    expect(await source.read(T0 - 500, SUBJECT, signal)).toMatchObject({ kind: "NoData" });
+    expect(await source.read(T0, SUBJECT, signal)).toMatchObject({ kind: "Value", value: 1 });
+  });
+
   it("where the reports cannot be read, or the Deployment is not observed", async () => {
     const { read, state } = open();
     state.view = { kind: "Unknown", reason: "Failing", message: "install the Trivy Operator" };

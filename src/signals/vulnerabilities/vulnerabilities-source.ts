@@ -106,11 +106,12 @@ export function vulnerabilitiesSource(options: VulnerabilitiesSourceOptions): Si
   let doubt: string | undefined;
   return {
     unit: "count",
-    async read(_at, subject, signal) {
+    async read(at, subject, signal) {
       try {
         const found = await read(subject, signal);
         doubt = found.doubt;
-        return found.sample;
+        // A reading is late by as much as there was to do: what began since then was not there at that instant.
+        return isBefore(at, subject.live) ? NOT_BEGUN : found.sample;
       } catch (error) {
         if (signal.aborted) throw error;
         return { kind: "Error", detail: errorMessage(error) };
@@ -146,6 +147,12 @@ interface Found {
   readonly scannedAt: number | undefined;
   /** Why what the live release has may not be new: for a person to decide. */
   readonly doubt?: string;
+}
+
+const NOT_BEGUN: Sample = { kind: "NoData", detail: "the live release began after this instant" };
+
+function isBefore(at: number, live: SignalSubject["live"]): boolean {
+  return live?.startedAt !== undefined && at < live.startedAt;
 }
 
 function none(kind: Exclude<Sample["kind"], "Value">, detail: string): Found {
