@@ -118,7 +118,7 @@ describe("finished requests beyond a policy's history", () => {
     await shop.remove("real");
     await shop.ask("real", { revision: 1 }, OF_WEB);
     const overtaken = await shop.ended("real");
-    expect(overtaken.status?.phase).toBe("Failed");
+    expect(overtaken.status?.phase).toBe("Superseded");
     expect(readyOf(overtaken)).toMatchObject({
       reason: "AlreadyExecuted",
       message: expect.stringMatching(
