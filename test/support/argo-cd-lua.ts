@@ -43,7 +43,7 @@ export async function openLuaEngine(kubectl: Kubectl, ...components: readonly st
     return tryCommand(
       [argocd, "admin", "settings", "resource-overrides", verb, file, ...args, "--argocd-cm-path", settings],
       // Instead of a diff it then prints both objects.
-      { timeoutMs: 30_000, env: { ...process.env, HOME: dir, KUBECTL_EXTERNAL_DIFF: "cat" } },
+      { timeoutMs: 120_000, env: { ...process.env, HOME: dir, TMPDIR: dir, KUBECTL_EXTERNAL_DIFF: "cat" } },
     );
   }
 
