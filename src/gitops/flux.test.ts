@@ -1,20 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { inventoryHas, isReconciling, isTakenAwayByFlux } from "./flux.ts";
 import type { FluxObject } from "./kinds.ts";
-import { application, kustomization } from "./testing/objects.ts";
-
-const deployment = (annotations: Readonly<Record<string, string>> = {}) => ({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: {
-    name: "web",
-    namespace: "shop",
-    uid: "u",
-    resourceVersion: "1",
-    creationTimestamp: "",
-    annotations,
-  },
-});
+import { application, deployment, kustomization } from "./testing/objects.ts";
 
 const helmRelease = (spec: FluxObject["spec"]): FluxObject => ({
   ...kustomization(spec),

@@ -1,19 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { gitOpsOwner } from "./owner.ts";
-
-const deployment = (annotations: Record<string, string>, labels: Record<string, string> = {}) => ({
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: {
-    name: "web",
-    namespace: "shop",
-    uid: "u",
-    resourceVersion: "1",
-    creationTimestamp: "",
-    annotations,
-    labels,
-  },
-});
+import { deployment } from "./testing/objects.ts";
 
 const TRACKING = "argocd.argoproj.io/tracking-id";
 

@@ -10,7 +10,7 @@ import { ROLLBACK_REQUESTS, type RollbackRequest } from "../../kube/rollback-kin
 import { writeStatus } from "../../kube/status-writer.ts";
 import { changeLedger, isNamespaceGoing } from "../ledger/ledger.ts";
 import { removeHold } from "../ledger/holds.ts";
-import { hasOpenHolds, isFinished } from "../request/phase.ts";
+import { hasOpenHolds, isFinished, isOpenHold } from "../request/phase.ts";
 import { resolve } from "../request/resolve.ts";
 import { decideHold, type EndReason, type HoldDecision } from "./decide-hold.ts";
 import { persistedOf, withPersisted, type HoldOutcome } from "./persisted.ts";
@@ -68,7 +68,7 @@ async function pass(
   namespaceTerminates: boolean,
   signal: AbortSignal,
 ): Promise<HoldOutcome & Pace> {
-  if (hold.state === "Released" || hold.state === "Lost") return { hold };
+  if (!isOpenHold(hold)) return { hold };
   try {
     return await lookAndEnd(ports, request, hold, namespaceTerminates, signal);
   } catch (error) {

@@ -1,7 +1,3 @@
-import { lookAtHold } from "../../gitops/end-hold.ts";
-import { findHolds } from "../../gitops/find-holds.ts";
-import { ownerText } from "../../gitops/owner.ts";
-import { NotedOwners, REFUSE_OWNED } from "../../gitops/rule.ts";
 import { warningOfChecks, withWarnings } from "./check-rights.ts";
 import { checkExecutor, plannedBy } from "./executor.ts";
 import { peopleWarnings } from "./guards.ts";
@@ -16,6 +12,7 @@ import {
   type PlanSubject,
 } from "./plan-steps.ts";
 import { orderAdvice } from "./order-advice.ts";
+import { gitOpsPlanning } from "./plan-holds.ts";
 import type { RequestPorts } from "./ports.ts";
 import { accountOf, resolvedStep, type ResolvedSituation } from "./running.ts";
 import type { Situation } from "./situation.ts";
@@ -57,41 +54,14 @@ export async function replan(
     .map(({ status }) => status.after);
   const earlier = together(ends, true);
   const idle = idleSteps(request.status?.plan?.steps ?? []);
-  const owners = new NotedOwners();
   const subject = subjectOf(situation);
-  const gitOps = subject.holder === undefined ? REFUSE_OWNED : owners;
-  const among = { idleNames: idle, gitOps };
+  const gitOps = gitOpsPlanning(ports.gitOps, subject.holder);
+  const among = { idleNames: idle, gitOps: gitOps.rule };
   const planning = action.plan(contextFor(ports, subject, index, earlier, among, signal));
   // The account may have been deleted since, or lost a right: impersonating one that is gone works.
   const result = await plannedBy(ports.client, accountOf(situation), action.rights, planning, signal);
-  const unheld = result.kind === "Planned" ? await unheldOwner(ports, situation, owners, signal) : undefined;
+  const unheld = result.kind === "Planned" ? await gitOps.unheld(request, signal) : undefined;
   return { ...situation, replanned: unheld ?? completeOrRefused(result) };
-}
-
-/** A hold that was lost, or an owner that came to be since the request began: either would undo the change. */
-async function unheldOwner(
-  ports: RequestPorts,
-  { request, resolution }: ResolvedSituation,
-  owners: NotedOwners,
-  signal: AbortSignal,
-) {
-  const holder = holderOf(resolution, request.metadata);
-  if (holder === undefined) return undefined;
-  const reader = ports.gitOps.reader(signal);
-  const holds = request.status?.holds ?? [];
-  const { namespace = "", name } = request.metadata;
-  for (const hold of holds) {
-    const look = await lookAtHold(hold, { namespace, name }, 0, reader);
-    if (look.kind === "Lost") return { kind: "Refused", reason: "HoldLost", message: look.message } as const;
-  }
-  if (owners.list().length === 0) return undefined;
-  const found = await findHolds(owners.list(), holder, reader);
-  if (found.kind === "Refused") return found;
-  const held = new Set(holds.map(({ uid }) => uid));
-  const strange = found.holds.find(({ uid }) => !held.has(uid));
-  if (strange === undefined) return undefined;
-  const message = `${ownerText(strange)} has come to own ${strange.objects.join(", ")} and is not stopped by this request`;
-  return { kind: "Refused", reason: "GitOpsManaged", message } as const;
 }
 
 /** The way back needs no look at the world: its act has one. But the account must be there still, with all its rights. */

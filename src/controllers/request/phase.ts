@@ -1,3 +1,4 @@
+import type { HoldStatus } from "../../crds/gitops-hold.ts";
 import { REQUEST_ANNOTATIONS } from "../../crds/annotations.ts";
 import type { Phase } from "../../crds/rollback-request.ts";
 import type { RollbackRequest } from "../../kube/rollback-kinds.ts";
@@ -30,9 +31,13 @@ export function isWaitingForApproval({ spec, status }: Pick<RollbackRequest, "sp
   return phase === undefined || phase === "Planning" || phase === "AwaitingApproval";
 }
 
-/** It stops a GitOps tool still. */
+/** It stops a GitOps tool still, or may. */
+export function isOpenHold({ state }: Pick<HoldStatus, "state">): boolean {
+  return state === "Setting" || state === "Held";
+}
+
 export function hasOpenHolds({ status }: Pick<RollbackRequest, "status">): boolean {
-  return status?.holds?.some(({ state }) => state === "Setting" || state === "Held") === true;
+  return status?.holds?.some(isOpenHold) === true;
 }
 
 /** Present from the announcement of the first act until the end, so that a deletion is seen and recorded. */

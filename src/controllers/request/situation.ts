@@ -3,6 +3,7 @@ import type { SoakState } from "../../checks/soak-runs.ts";
 import type { LedgerAutomatic, RollbackLedgerSpec } from "../../crds/rollback-ledger.ts";
 import type { PlannedHold } from "../../crds/gitops-hold.ts";
 import type { PlannedStep } from "../../crds/rollback-request.ts";
+import type { SetHold } from "../../gitops/set-hold.ts";
 import type { RollbackPolicy, RollbackRequest } from "../../kube/rollback-kinds.ts";
 import type { Resolution } from "./resolve.ts";
 import type { LockState } from "./target-lock.ts";
@@ -17,12 +18,6 @@ export interface RequestPlan {
   /** GitOps tools' objects that are stopped before the first change; absent where there are none. */
   readonly holds?: PlannedHold[];
 }
-
-/** How the holds of a request stand that has announced them. */
-export type HoldsState =
-  | { readonly kind: "Held" }
-  | { readonly kind: "Waiting"; readonly message: string; readonly pollAfterMs: number }
-  | { readonly kind: "Refused"; readonly message: string };
 
 /** Ledgers of the targets by the hash of their key; undefined where nothing was ever recorded. */
 export type Ledgers = ReadonlyMap<string, RollbackLedgerSpec | undefined>;
@@ -48,7 +43,7 @@ export interface Situation {
   readonly plan: PlanResult<RequestPlan> | undefined;
   readonly lock: LockState | undefined;
   /** How the holds stand that were announced. */
-  readonly holding: HoldsState | undefined;
+  readonly holding: SetHold | undefined;
   /** A later step, planned again right before its act. */
   readonly replanned: PlanResult<PlannedStep> | undefined;
   /** How the open step stands; when all are done, how all that was changed stands together. */

@@ -1,4 +1,5 @@
 import { OWNER_ANNOTATIONS } from "../../crds/annotations.ts";
+import type { KubeObject } from "../../kube/objects.ts";
 import type { Application, FluxObject } from "../kinds.ts";
 
 export const POLICY = "shop/web";
@@ -43,5 +44,25 @@ export function kustomization(
       ...metadata,
     },
     spec,
+  };
+}
+
+/** The Deployment `shop/web` with these marks. */
+export function deployment(
+  annotations: Readonly<Record<string, string>> = {},
+  labels: Readonly<Record<string, string>> = {},
+): KubeObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: {
+      name: "web",
+      namespace: "shop",
+      uid: "u",
+      resourceVersion: "1",
+      creationTimestamp: "",
+      annotations,
+      labels,
+    },
   };
 }

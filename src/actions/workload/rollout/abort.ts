@@ -1,8 +1,7 @@
 import type { KubeClient } from "../../../kube/client.ts";
-import { FIELD_MANAGER } from "../../../kube/field-manager.ts";
-import type { JsonPatchOperation } from "../../../kube/patch.ts";
-import { rolloutType, type Rollout } from "../../../kube/rollout-types.ts";
+import type { Rollout } from "../../../kube/rollout-types.ts";
 import { needsNudge, sendNudge } from "./nudge.ts";
+import { sendStatus } from "./send-status.ts";
 import type { ApplyContext, ApplyResult } from "../../action.ts";
 import type { ReadyToWrite } from "../../guarded-write.ts";
 
@@ -48,23 +47,8 @@ export function isCanaryUnderWay({ spec, status }: Rollout): boolean {
 }
 
 /** As `kubectl argo rollouts abort` does it, of this update and no other. Throws KubeError; 422 when a test failed. */
-function sendAbort(
-  { metadata, spec, status }: Rollout,
-  executor: KubeClient,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const operations: readonly JsonPatchOperation[] = [
-    { op: "test", path: "/metadata/uid", value: metadata.uid },
-    { op: "test", path: "/spec/template", value: spec.template },
-    { op: "test", path: "/status/stableRS", value: status?.stableRS },
-    { op: "add", path: "/status/abort", value: true },
-  ];
-  return executor.patch(
-    rolloutType,
-    { namespace: metadata.namespace ?? "", name: metadata.name },
-    { kind: "json", operations },
-    { signal, subresource: "status", fieldManager: FIELD_MANAGER },
-  );
+function sendAbort(rollout: Rollout, executor: KubeClient, signal: AbortSignal): Promise<unknown> {
+  return sendStatus(rollout, [{ op: "add", path: "/status/abort", value: true }], executor, signal);
 }
 
 function waiting(message: string): Extract<ApplyResult, { kind: "Preparing" }> {
